@@ -1,0 +1,285 @@
+//! For authors of adapters: the one place that enforces deadlines and caps.
+//!
+//! An adapter writes how a request is started, how its client's errors map onto [`FailureKind`], and a
+//! [`Chunks`] for its body type. [`exchange`] does the rest: the head, idle and total deadlines, the caps
+//! on head and body, and the check that a body is as long as it said.
+
+use std::{
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, StatusCode, header::CONTENT_LENGTH};
+
+use crate::{Failure, FailureKind, Limits, Phase, Response, Sent};
+
+/// A response body that arrives in pieces.
+///
+/// A piece that fails is a [`Failure`] whose `sent` is overwritten with the status by [`exchange`].
+pub trait Chunks {
+    /// The next piece; `None` at the end.
+    fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>>;
+}
+
+/// Runs one exchange within its limits: `start` sends the request and resolves to the response head.
+///
+/// The connect deadline is the adapter's, inside `start`, because only the adapter knows when the
+/// connection stands. `sleep` makes a timer of the adapter's runtime; up to three are made an exchange.
+///
+/// # Errors
+///
+/// What `start` or the body failed with, or [`FailureKind::Timeout`], [`FailureKind::TooLarge`],
+/// [`FailureKind::Truncated`].
+pub async fn exchange<S, T, C>(
+    limits: &Limits,
+    method: &Method,
+    sleep: S,
+    start: impl Future<Output = Result<http::Response<C>, Failure>>,
+) -> Result<Response, Failure>
+where
+    S: Fn(Duration) -> T,
+    T: Future<Output = ()>,
+    C: Chunks,
+{
+    let mut total = pin!(sleep(limits.total));
+    let head = {
+        let mut start = pin!(start);
+        let mut deadline = pin!(sleep(limits.head));
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(head) = start.as_mut().poll(context) {
+                return Poll::Ready(head);
+            }
+            let phase = match (deadline.as_mut().poll(context), total.as_mut().poll(context)) {
+                (_, Poll::Ready(())) => Phase::Total,
+                (Poll::Ready(()), Poll::Pending) => Phase::Head,
+                (Poll::Pending, Poll::Pending) => return Poll::Pending,
+            };
+            Poll::Ready(Err(Failure::new(Sent::Maybe, FailureKind::Timeout(phase))))
+        })
+        .await?
+    };
+    let (parts, body) = head.into_parts();
+    let sent = Sent::Answered(parts.status);
+    let head_bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let declared = declared_length(&parts.headers).map_err(|()| Failure::new(sent, FailureKind::Protocol))?;
+    if head_bytes > limits.head_bytes {
+        return Err(Failure::new(sent, FailureKind::TooLarge));
+    }
+    let bodiless = *method == Method::HEAD
+        || parts.status.is_informational()
+        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    // Told in advance, an oversized body costs nothing; what it says is never trusted otherwise.
+    if !bodiless && declared.is_some_and(|length| length > limits.body_bytes as u64) {
+        return Err(Failure::new(sent, FailureKind::TooLarge));
+    }
+    let body = collect(body, limits, sent, &sleep, total).await?;
+    if !bodiless && declared.is_some_and(|length| length != body.len() as u64) {
+        return Err(Failure::new(sent, FailureKind::Truncated));
+    }
+    Ok(Response::from_parts(parts, body))
+}
+
+/// Reads the whole body; one that comes in one piece is not copied.
+async fn collect<S, T, C>(
+    body: C,
+    limits: &Limits,
+    sent: Sent,
+    sleep: &S,
+    mut total: Pin<&mut T>,
+) -> Result<Bytes, Failure>
+where
+    S: Fn(Duration) -> T,
+    T: Future<Output = ()>,
+    C: Chunks,
+{
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let mut idle = pin!(sleep(limits.idle));
+        let chunk = std::future::poll_fn(|context| {
+            if let Poll::Ready(chunk) = body.as_mut().poll_chunk(context) {
+                return Poll::Ready(Ok(chunk));
+            }
+            let phase = match (idle.as_mut().poll(context), total.as_mut().poll(context)) {
+                (_, Poll::Ready(())) => Phase::Total,
+                (Poll::Ready(()), Poll::Pending) => Phase::Idle,
+                (Poll::Pending, Poll::Pending) => return Poll::Pending,
+            };
+            Poll::Ready(Err(Failure::new(sent, FailureKind::Timeout(phase))))
+        })
+        .await?;
+        let Some(chunk) = chunk else {
+            return Ok(if rest.is_empty() { first } else { rest.freeze() });
+        };
+        let chunk = chunk.map_err(|failure| failure.with_sent(sent))?;
+        let read = if rest.is_empty() { first.len() } else { rest.len() };
+        if chunk.len() > limits.body_bytes - read.min(limits.body_bytes) {
+            return Err(Failure::new(sent, FailureKind::TooLarge));
+        }
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&chunk);
+        }
+    }
+}
+
+/// The value of `Content-Length`; several fields, or a list, must agree (RFC 9110 §8.6).
+fn declared_length(headers: &http::HeaderMap) -> Result<Option<u64>, ()> {
+    let mut declared = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for item in value.to_str().map_err(|_| ())?.split(',') {
+            let item = item.trim();
+            if item.is_empty() || !item.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(());
+            }
+            let length = item.parse::<u64>().map_err(|_| ())?;
+            if declared.is_some_and(|known| known != length) {
+                return Err(());
+            }
+            declared = Some(length);
+        }
+    }
+    Ok(declared)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, future::pending, task::Waker};
+
+    use super::*;
+
+    /// A body from memory; when it runs out it either ends or stalls.
+    struct Script {
+        pieces: VecDeque<Result<Bytes, Failure>>,
+        stalls: bool,
+    }
+
+    impl Chunks for Script {
+        fn poll_chunk(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+            match self.pieces.pop_front() {
+                None if self.stalls => Poll::Pending,
+                piece => Poll::Ready(piece),
+            }
+        }
+    }
+
+    fn body(pieces: &[&'static str]) -> Script {
+        Script {
+            pieces: pieces.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect(),
+            stalls: false,
+        }
+    }
+
+    fn head(length: Option<&str>, body: Script) -> http::Response<Script> {
+        let mut response = http::Response::new(body);
+        if let Some(length) = length {
+            response.headers_mut().insert(CONTENT_LENGTH, length.parse().unwrap());
+        }
+        response
+    }
+
+    /// Runs an exchange in which the timer of length `fires` has rung and no other has.
+    fn run(
+        limits: Limits,
+        method: &Method,
+        fires: Option<Duration>,
+        start: impl Future<Output = Result<http::Response<Script>, Failure>>,
+    ) -> Result<Response, Failure> {
+        let sleep = |time| async move {
+            if Some(time) != fires {
+                pending::<()>().await;
+            }
+        };
+        let exchange = pin!(exchange(&limits, method, sleep, start));
+        match exchange.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => panic!("neither answered nor timed out"),
+        }
+    }
+
+    fn receive(response: http::Response<Script>) -> Result<Response, Failure> {
+        run(Limits { body_bytes: 8, ..Limits::default() }, &Method::GET, None, async { Ok(response) })
+    }
+
+    #[test]
+    fn one_piece_is_not_copied_and_several_are_joined() {
+        let text = "in one";
+        let response = receive(head(Some("6"), body(&[text]))).unwrap();
+        assert_eq!(response.body().as_ptr(), text.as_ptr());
+        assert_eq!(receive(head(None, body(&["ab", "", "cd", "efgh"]))).unwrap().body(), "abcdefgh");
+    }
+
+    #[test]
+    fn s_net_04_bodies_are_capped_while_they_arrive_and_before() {
+        for response in [head(None, body(&["12345678", "9"])), head(Some("9"), body(&["123456789"]))] {
+            let failure = receive(response).unwrap_err();
+            assert_eq!(
+                (failure.kind(), failure.sent()),
+                (FailureKind::TooLarge, Sent::Answered(StatusCode::OK))
+            );
+        }
+        assert_eq!(receive(head(Some("8"), body(&["12345678"]))).unwrap().body(), "12345678");
+    }
+
+    #[test]
+    fn s_net_04_heads_are_capped() {
+        let limits = Limits { head_bytes: 20, ..Limits::default() };
+        let mut response = head(None, body(&[]));
+        response.headers_mut().insert("x", "y".repeat(20).parse().unwrap());
+        let failure = run(limits, &Method::GET, None, async { Ok(response) }).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::TooLarge);
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_it_said() {
+        for length in ["3", "5", "4, 5", "4,", "-4", "x", "99999999999999999999"] {
+            let failure = receive(head(Some(length), body(&["1234"]))).unwrap_err();
+            let expected =
+                if matches!(length, "3" | "5") { FailureKind::Truncated } else { FailureKind::Protocol };
+            assert_eq!(failure.kind(), expected, "{length}");
+        }
+        assert!(receive(head(Some("4, 4"), body(&["1234"]))).is_ok());
+        let answer = head(Some("4000"), body(&[]));
+        assert!(
+            run(Limits::default(), &Method::HEAD, None, async { Ok(answer) }).is_ok(),
+            "HEAD has no body"
+        );
+    }
+
+    #[test]
+    fn deadlines_name_their_phase() {
+        let limits = Limits::default();
+        let stalling = || head(None, Script { stalls: true, ..body(&["12"]) });
+        let cases = [
+            (limits.head, false, Phase::Head, Sent::Maybe),
+            (limits.total, false, Phase::Total, Sent::Maybe),
+            (limits.idle, true, Phase::Idle, Sent::Answered(StatusCode::OK)),
+            (limits.total, true, Phase::Total, Sent::Answered(StatusCode::OK)),
+        ];
+        for (fires, answered, phase, sent) in cases {
+            let start = async {
+                if !answered {
+                    pending::<()>().await;
+                }
+                Ok(stalling())
+            };
+            let failure = run(limits, &Method::GET, Some(fires), start).unwrap_err();
+            assert_eq!((failure.kind(), failure.sent()), (FailureKind::Timeout(phase), sent));
+        }
+    }
+
+    #[test]
+    fn a_failing_piece_carries_the_status() {
+        let mut script = body(&["12"]);
+        script.pieces.push_back(Err(Failure::new(Sent::Maybe, FailureKind::Closed)));
+        let failure = receive(head(None, script)).unwrap_err();
+        assert_eq!((failure.kind(), failure.sent()), (FailureKind::Closed, Sent::Answered(StatusCode::OK)));
+    }
+}

@@ -1,0 +1,70 @@
+//! The seam between valetkey and an HTTP client.
+//!
+//! Both sides share the words of this crate and nothing else: the protocol crate hands out
+//! [`Request`]s and takes [`Response`]s and [`Failure`]s; an adapter carries them over some HTTP
+//! client by implementing [`Backend`]. [`backend_fn`] makes a backend of a closure, which is all that
+//! most tests need.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use valetkey_http::{Backend, Limits, backend_fn};
+//!
+//! let backend = backend_fn(|request: valetkey_http::Request, _limits: Limits| async move {
+//!     assert_eq!(request.uri(), "https://api.example/");
+//!     Ok(http::Response::new(Bytes::from_static(b"hello")))
+//! });
+//! let request = http::Request::get("https://api.example/").body(Bytes::new())?;
+//! let response = pollster(backend.send(request, Limits::default()));
+//! assert_eq!(response.expect("answered").body(), "hello");
+//! # // The crate has no executor; this one runs futures that never wait.
+//! # fn pollster<T>(future: impl Future<Output = T>) -> T {
+//! #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+//! #     match std::pin::pin!(future).poll(&mut context) {
+//! #         std::task::Poll::Ready(value) => value,
+//! #         std::task::Poll::Pending => panic!("waits"),
+//! #     }
+//! # }
+//! # Ok::<(), http::Error>(())
+//! ```
+
+pub mod adapter;
+mod backend;
+mod failure;
+mod limits;
+
+pub use backend::{Backend, BackendFn, Task, backend_fn};
+pub use failure::{BoxError, Failure, FailureKind, Phase, Sent};
+pub use limits::Limits;
+
+use bytes::Bytes;
+
+/// A whole HTTP request, body included.
+///
+/// Do not print one with `Debug`: `http` prints bodies and the headers that are not marked sensitive.
+pub type Request = http::Request<Bytes>;
+
+/// A whole HTTP response, body included.
+pub type Response = http::Response<Bytes>;
+
+/// Marks, as an extension of a [`Response`], that its body ended because the connection was closed and
+/// not by its framing (RFC 9112 §6.3, rule 8): whether it is complete cannot be known.
+///
+/// JSON tells by itself whether it was cut; a form-encoded body does not, so that the protocol crate
+/// refuses one that carries this mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unframed;
+
+impl Unframed {
+    /// The mark, to be put into [`http::Response::extensions_mut`] by an adapter.
+    #[must_use]
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl Default for Unframed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
