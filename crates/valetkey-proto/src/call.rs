@@ -233,7 +233,8 @@ impl<E: Exchange> Call<E> {
         let mut bytes = [0; 4];
         env.random.fill(&mut bytes)?;
         let jitter = longest.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-        let time = jitter.max(told.unwrap_or_default());
+        // Timestamps are whole milliseconds: the rest of a finer wait would never be over.
+        let time = Duration::from_millis(jitter.as_millis() as u64).max(told.unwrap_or_default());
         let waited = self.began.map_or(Duration::ZERO, |began| env.now - began);
         let cost = if told.is_some() { COST_IF_TOLD } else { COST };
         let goes_on = waited + time <= PATIENCE && self.party.pay(cost);

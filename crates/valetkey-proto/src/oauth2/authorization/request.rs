@@ -124,11 +124,12 @@ impl AuthorizationRequest {
     /// `Usage`: [`Reason::ReservedParameter`] for one that the flow sets itself or that is set already,
     /// [`Reason::InvalidValue`] for an empty name.
     pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
-        let mut assignment = String::from("&");
+        let mut assignment = String::new();
         form::encode(&mut assignment, name);
         assignment.push('=');
-        // Every assignment is preceded by `?` or `&`, and both are encoded in values.
-        if RESERVED.contains(&name) || self.prefix.contains(&assignment) {
+        // Both separators are encoded in values, so that each piece begins with a name.
+        let is_set = self.prefix.split(['?', '&']).any(|piece| piece.starts_with(&assignment));
+        if RESERVED.contains(&name) || is_set {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
         }
         if name.is_empty() {
