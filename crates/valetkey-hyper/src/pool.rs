@@ -1,0 +1,81 @@
+//! Ordinary requests: on hyper-util's pool of connections, over HTTP/1.1 and HTTP/2.
+
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+
+use http::{Request, Response};
+use hyper_util::{
+    client::legacy::{self, connect::capture_connection},
+    rt::TokioTimer,
+};
+use valetkey_http::{Failure, FailureKind, Phase, Sent};
+
+use crate::{
+    body::{Arriving, Outgoing},
+    connect::Connector,
+    fault::{self, Part},
+    runtime::{Runtime, sleep},
+};
+
+/// Most header fields of a response.
+pub(crate) const HEAD_FIELDS: usize = 128;
+/// Most bytes of a response's head; what a send allows may be less.
+pub(crate) const HEAD_BYTES: usize = 64 << 10;
+
+/// How long an HTTP/2 connection with requests under way may be silent before it is pinged, and how long
+/// the ping may take. Without, requests would be put on a connection that has died until TCP gives up.
+const PING_AFTER: Duration = Duration::from_secs(10);
+const PONG_WITHIN: Duration = Duration::from_secs(5);
+
+pub(crate) type Pool = legacy::Client<Connector, Outgoing>;
+
+/// A pool that connects through `connector`.
+///
+/// hyper-util's own retry stays on: it sends again only what it never started to send.
+pub(crate) fn new(connector: Connector, runtime: Runtime) -> Pool {
+    legacy::Client::builder(runtime)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http1_max_headers(HEAD_FIELDS)
+        .http1_max_buf_size(HEAD_BYTES)
+        .http2_max_header_list_size(HEAD_BYTES as u32)
+        .http2_keep_alive_interval(PING_AFTER)
+        .http2_keep_alive_timeout(PONG_WITHIN)
+        .build(connector)
+}
+
+/// Sends one request on a connection of the pool.
+///
+/// `connect` is given if the pool's connector would take longer than this request may.
+pub(crate) async fn send(
+    pool: &Pool,
+    mut request: Request<Outgoing>,
+    connect: Option<Duration>,
+) -> Result<Response<Arriving>, Failure> {
+    let Some(connect) = connect else {
+        return pool.request(request).await.map(|response| response.map(Arriving::pooled)).map_err(failure);
+    };
+    let connection = capture_connection(&mut request);
+    let mut answer = pin!(pool.request(request));
+    let mut deadline = pin!(Some(sleep(connect)));
+    poll_fn(|context| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+            return Poll::Ready(answer.map(|response| response.map(Arriving::pooled)).map_err(failure));
+        }
+        let passed = deadline.as_mut().as_pin_mut().is_some_and(|deadline| deadline.poll(context).is_ready());
+        if passed {
+            deadline.set(None);
+            if connection.connection_metadata().is_none() {
+                // It waits for a connection, and goes when this future does.
+                return Poll::Ready(Err(Failure::new(Sent::Nothing, FailureKind::Timeout(Phase::Connect))));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn failure(error: legacy::Error) -> Failure {
+    // Without a connection nothing was sent. With one the pool does not know.
+    let sent = if error.is_connect() { Sent::Nothing } else { Sent::Maybe };
+    Failure::new(sent, fault::kind(&error, Part::Head)).with_source(error)
+}
