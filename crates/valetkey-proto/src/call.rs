@@ -1,0 +1,342 @@
+//! One exchange as a flow: the only place that authenticates, retries and learns.
+//!
+//! ```text
+//!            Go                    all signed
+//!   Ready ───────▶ Signing ─────────────────────▶ InFlight ──▶ answer or error, and Ready again
+//!     ▲              │ ▲ Signed                      │
+//!     │              └─┘                             │ may be sent again
+//!     └───────────────── Waiting ◀───────────────────┘
+//!         time is over
+//! ```
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use valetkey_http::{Failure, FailureKind, Phase, Response, Sent};
+
+use crate::{
+    draft::Draft,
+    error::{Error, ErrorKind, Reason, Result},
+    flow::{Demand, Env, Event, Flow, Step},
+    party::Party,
+    time::Timestamp,
+};
+
+/// One endpoint: how a request to it is written, and how its answer is read. It knows parameters only;
+/// who sends them, how often and with which proof is [`Call`]'s.
+///
+/// ```
+/// use valetkey_http::Response;
+/// use valetkey_proto::{Draft, Env, Error, Exchange, Result, Retry, Timestamp, endpoint::Endpoint, form::Form};
+///
+/// /// An endpoint of one's own: it takes a word and answers with it.
+/// struct Echo(Endpoint);
+///
+/// impl Exchange for Echo {
+///     type Output = String;
+///
+///     fn retry(&self) -> Retry {
+///         Retry::IDEMPOTENT
+///     }
+///
+///     fn request(&self, _: &Env<'_>) -> Result<Draft> {
+///         let mut form = Form::new();
+///         form.push("word", "hello");
+///         Ok(Draft::post(&self.0, form))
+///     }
+///
+///     fn response(&self, response: Response, _: Timestamp, _: &Env<'_>) -> Result<String> {
+///         Ok(String::from_utf8_lossy(response.body()).into_owned())
+///     }
+/// }
+/// ```
+pub trait Exchange {
+    /// What the answer means.
+    type Output;
+
+    /// How often the request may be sent again.
+    fn retry(&self) -> Retry;
+
+    /// The most bytes of answer that are taken. 256 KiB unless said otherwise.
+    fn max_body(&self) -> usize {
+        256 << 10
+    }
+
+    /// Writes the request; called anew for every attempt.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` or `Config` if it cannot be written.
+    fn request(&self, env: &Env<'_>) -> Result<Draft>;
+
+    /// Reads an answer of any status. `asked` is when its request was handed out: lifetimes count from then.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the answer is, if it is not what was asked for.
+    fn response(&self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Self::Output>;
+}
+
+/// How often a request may be sent again, by what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by authors of exchanges, who must decide all four cases")]
+pub struct Retry {
+    /// When the server cannot have seen it.
+    pub unsent: u8,
+    /// When the server may have acted on it.
+    pub maybe: u8,
+    /// When the server answered 5xx or 429 and did not say when to come again.
+    pub busy: u8,
+    /// When the server answered 503 or 429 and said when to come again.
+    pub busy_if_told: u8,
+}
+
+impl Retry {
+    /// Sent once and never again.
+    pub const NEVER: Self = Self { unsent: 0, maybe: 0, busy: 0, busy_if_told: 0 };
+    /// Safe to send any number of times: metadata, keys.
+    pub const IDEMPOTENT: Self = Self { unsent: 3, maybe: 3, busy: 3, busy_if_told: 3 };
+    /// Sending it twice costs little: client credentials, revocation, introspection.
+    pub const REPEATABLE: Self = Self { unsent: 3, maybe: 2, busy: 2, busy_if_told: 2 };
+    /// Sending it twice may revoke everything: a code (RFC 6749 §4.1.2), a refresh token that may rotate
+    /// (RFC 9700 §4.14).
+    pub const ONE_TIME: Self = Self { unsent: 3, maybe: 0, busy: 0, busy_if_told: 1 };
+}
+
+/// An [`Exchange`] as a [`Flow`]: authenticates every attempt, retries what may be retried, and hands the
+/// answer to the exchange.
+pub struct Call<E> {
+    exchange: E,
+    party: Arc<Party>,
+    state: State,
+    spent: Retry,
+    began: Option<Timestamp>,
+}
+
+enum State {
+    Ready,
+    Waiting { from: Timestamp, time: Duration },
+    Signing(Box<Draft>),
+    InFlight { asked: Timestamp },
+}
+
+/// A call gives up rather than wait beyond this time since it began.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The first wait is at most this long, each further one at most twice as long (full jitter).
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that we choose ourselves.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// The longest wait that a server may ask for and be heard.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// What a retry costs of [`Party`]'s budget, and what it costs if the server asked for it.
+const COST: u32 = 14;
+const COST_IF_TOLD: u32 = 5;
+
+impl<E: Exchange> Call<E> {
+    /// A call in the name of this party.
+    #[must_use]
+    pub fn new(exchange: E, party: Arc<Party>) -> Self {
+        Self { exchange, party, state: State::Ready, spent: Retry::NEVER, began: None }
+    }
+
+    /// A call in nobody's name.
+    #[must_use]
+    pub fn anonymous(exchange: E) -> Self {
+        Self::new(exchange, Arc::new(Party::anonymous()))
+    }
+
+    /// The exchange.
+    #[must_use]
+    pub fn exchange(&self) -> &E {
+        &self.exchange
+    }
+
+    /// Writes the request for one attempt.
+    fn prepare(&mut self, env: &Env<'_>) -> Result<Step<E::Output>> {
+        self.began.get_or_insert(env.now);
+        let mut draft = self.exchange.request(env)?;
+        self.party.authenticate(&mut draft)?;
+        Ok(self.dispatch(draft, env))
+    }
+
+    /// Has the draft signed, or sends it.
+    fn dispatch(&mut self, draft: Draft, env: &Env<'_>) -> Step<E::Output> {
+        if let Some(signing) = draft.wants() {
+            let step = Step::Sign(signing.clone());
+            self.state = State::Signing(Box::new(draft));
+            return step;
+        }
+        self.state = State::InFlight { asked: env.now };
+        let fresh = self.exchange.retry().maybe == 0;
+        Step::Send(draft.into_request(), Demand { body_bytes: self.exchange.max_body(), fresh })
+    }
+
+    fn signed(&mut self, mut draft: Box<Draft>, signature: &[u8], env: &Env<'_>) -> Result<Step<E::Output>> {
+        draft.signed(signature)?;
+        Ok(self.dispatch(*draft, env))
+    }
+
+    fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
+        let status = response.status();
+        let told = retry_after(response.headers(), env.now);
+        if is_busy(status) {
+            let retry = self.exchange.retry();
+            // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
+            let turned_away =
+                matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+            let allowed = match told {
+                Some(_) if turned_away => spend(&mut self.spent.busy_if_told, retry.busy_if_told),
+                _ => spend(&mut self.spent.busy, retry.busy),
+            };
+            if allowed && self.wait(told, env)? {
+                return Ok(self.remaining(env));
+            }
+        } else {
+            self.party.earn();
+        }
+        // The user's backend may know nothing of limits.
+        if response.body().len() > self.exchange.max_body() {
+            return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_status(status));
+        }
+        self.rest();
+        let output = self.exchange.response(response, asked, env);
+        output.map(Step::Done).map_err(|error| match told {
+            Some(time) => error.with_retry_after(time),
+            None => error,
+        })
+    }
+
+    fn failed(&mut self, failure: Failure, env: &Env<'_>) -> Result<Step<E::Output>> {
+        let retry = self.exchange.retry();
+        let allowed = match failure.sent() {
+            // What is wrong with the request or the certificate is wrong the next time, too.
+            _ if !is_passing(failure.kind()) => false,
+            Sent::Nothing => spend(&mut self.spent.unsent, retry.unsent),
+            Sent::Maybe | Sent::Answered(_) => spend(&mut self.spent.maybe, retry.maybe),
+        };
+        if allowed && self.wait(None, env)? {
+            return Ok(self.remaining(env));
+        }
+        self.rest();
+        let unknown = failure.sent() == Sent::Maybe && retry.maybe == 0;
+        let error = Error::from(failure);
+        // RFC 6749 §4.1.2: a code that was seen twice may revoke what it was exchanged for.
+        let restate = unknown && matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
+        Err(if restate { error.restated(Reason::OutcomeUnknown) } else { error })
+    }
+
+    /// Begins to wait before the next attempt; `false` if the budget or the patience does not reach.
+    fn wait(&mut self, told: Option<Duration>, env: &Env<'_>) -> Result<bool> {
+        let tries = self.spent.unsent + self.spent.maybe + self.spent.busy + self.spent.busy_if_told;
+        let longest =
+            FIRST_WAIT.saturating_mul(1 << u32::from(tries.saturating_sub(1)).min(10)).min(LONGEST_WAIT);
+        let mut bytes = [0; 4];
+        env.random.fill(&mut bytes)?;
+        let jitter = longest.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
+        let time = jitter.max(told.unwrap_or_default());
+        let waited = self.began.map_or(Duration::ZERO, |began| env.now - began);
+        let cost = if told.is_some() { COST_IF_TOLD } else { COST };
+        let goes_on = waited + time <= PATIENCE && self.party.pay(cost);
+        if goes_on {
+            self.state = State::Waiting { from: env.now, time };
+        }
+        Ok(goes_on)
+    }
+
+    /// The rest of the wait: never more than it first was, though a clock may be stepped back.
+    fn remaining(&self, env: &Env<'_>) -> Step<E::Output> {
+        match self.state {
+            State::Waiting { from, time } => Step::Wait(time.saturating_sub(env.now - from)),
+            State::Ready | State::Signing(_) | State::InFlight { .. } => Step::Wait(Duration::ZERO),
+        }
+    }
+
+    /// Back to the beginning: the next `Go` is a new request.
+    fn rest(&mut self) {
+        (self.state, self.spent, self.began) = (State::Ready, Retry::NEVER, None);
+    }
+}
+
+impl<E: Exchange> Flow for Call<E> {
+    type Output = E::Output;
+
+    fn step(&mut self, event: Event, env: &Env<'_>) -> Result<Step<E::Output>> {
+        let outcome = match (std::mem::replace(&mut self.state, State::Ready), event) {
+            (State::Ready, Event::Go) => self.prepare(env),
+            (State::Waiting { from, time }, Event::Go) if env.now - from >= time => self.prepare(env),
+            (waiting @ State::Waiting { .. }, Event::Go) => {
+                self.state = waiting;
+                return Ok(self.remaining(env));
+            }
+            (State::Signing(draft), Event::Go) => Ok(self.dispatch(*draft, env)),
+            (State::Signing(draft), Event::Signed(Ok(signature))) => self.signed(draft, &signature, env),
+            (State::Signing(_), Event::Signed(Err(cause))) => {
+                // The cause is the signer's, and may quote what it signs.
+                drop(cause);
+                Err(Error::new(ErrorKind::Config, Reason::SigningFailed))
+            }
+            (State::InFlight { asked }, Event::Response(response)) => self.answered(response, asked, env),
+            (State::InFlight { .. }, Event::Failure(failure)) => self.failed(failure, env),
+            (State::InFlight { .. }, Event::Go) => {
+                self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env)
+            }
+            (state, Event::Signed(_) | Event::Response(_) | Event::Failure(_)) => {
+                self.state = state;
+                return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn));
+            }
+        };
+        if outcome.is_err() {
+            self.rest();
+        }
+        outcome
+    }
+}
+
+impl<E> fmt::Debug for Call<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Ready => "Ready",
+            State::Waiting { .. } => "Waiting",
+            State::Signing(_) => "Signing",
+            State::InFlight { .. } => "InFlight",
+        };
+        f.debug_struct("Call").field("party", &self.party).field("state", &state).finish_non_exhaustive()
+    }
+}
+
+/// Uses up one of `allowed`, if there is one left.
+fn spend(spent: &mut u8, allowed: u8) -> bool {
+    let left = *spent < allowed;
+    *spent += u8::from(left);
+    left
+}
+
+fn is_busy(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// Whether a failure may be gone the next time.
+fn is_passing(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Resolve
+            | FailureKind::Connect
+            | FailureKind::Timeout(Phase::Connect | Phase::Head | Phase::Idle | Phase::Total)
+            | FailureKind::Closed
+            | FailureKind::Truncated
+            | FailureKind::Panicked
+            | FailureKind::Abandoned
+            | FailureKind::Other
+    )
+}
+
+/// `Retry-After` (RFC 9110 §10.2.3): seconds or a date, capped.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let time = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        Timestamp::from(httpdate::parse_http_date(text).ok()?) - now
+    };
+    Some(time.min(LONGEST_RETRY_AFTER))
+}

@@ -1,0 +1,119 @@
+//! Cryptography, chosen by value: [`CryptoProvider`] is handed in with every step, and there is no default
+//! of the process.
+
+mod algorithm;
+mod key;
+mod ring;
+
+use std::fmt;
+
+pub use self::{
+    algorithm::{HashAlgorithm, SignatureAlgorithm},
+    key::{RemoteKey, Signature, Signer, SigningKey},
+    ring::SystemRandom,
+};
+
+use std::sync::Arc;
+
+use crate::error::Result;
+
+/// The cryptography that flows use: a handful of trait objects, copied freely.
+///
+/// ```
+/// use valetkey_proto::crypto::{CryptoProvider, HashAlgorithm};
+///
+/// let crypto = CryptoProvider::ring();
+/// assert_eq!(crypto.hash.digest(HashAlgorithm::Sha256, b"").as_ref().len(), 32);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CryptoProvider {
+    /// Hash functions.
+    pub hash: &'static dyn Hash,
+    /// Sealing, for texts that leave the program and come back.
+    pub aead: &'static dyn Aead,
+    /// Signing keys.
+    pub keys: &'static dyn KeyLoader,
+}
+
+impl CryptoProvider {
+    /// *ring*, with RustCrypto's SHA-1, which uses the processor's SHA instructions and *ring*'s does not.
+    #[must_use]
+    pub const fn ring() -> Self {
+        Self { hash: &ring::Ring, aead: &ring::Ring, keys: &ring::Ring }
+    }
+}
+
+/// Hash functions.
+pub trait Hash: Send + Sync + fmt::Debug {
+    /// The hash of a message.
+    fn digest(&self, algorithm: HashAlgorithm, message: &[u8]) -> Digest;
+}
+
+/// A hash value.
+#[derive(Clone, Copy)]
+pub struct Digest {
+    bytes: [u8; 64],
+    length: usize,
+}
+
+impl Digest {
+    /// Takes a hash value of at most 64 bytes; what is longer is cut off.
+    #[must_use]
+    pub fn new(hash: &[u8]) -> Self {
+        let mut bytes = [0; 64];
+        let length = bytes.iter_mut().zip(hash).map(|(slot, &byte)| *slot = byte).count();
+        Self { bytes, length }
+    }
+}
+
+impl AsRef<[u8]> for Digest {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digest").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// Authenticated encryption with AES-256-GCM (NIST SP 800-38D).
+pub trait Aead: Send + Sync + fmt::Debug {
+    /// Encrypts `text` in place and appends the tag.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` if the text is too long for the cipher.
+    fn seal(&self, key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &mut Vec<u8>) -> Result<()>;
+
+    /// Checks the tag, removes it and decrypts in place.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::SealBroken`](crate::Reason::SealBroken) unless it was sealed with this key,
+    /// nonce and associated data.
+    fn open(&self, key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &mut Vec<u8>) -> Result<()>;
+}
+
+/// Makes signers of keys.
+pub trait KeyLoader: Send + Sync + fmt::Debug {
+    /// A private key in PKCS#8 DER, to sign by this algorithm.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`](crate::Reason::InvalidKey) if the key cannot be read or is of
+    /// another kind, [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm) if the provider
+    /// has no such algorithm.
+    fn private_key(&self, algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result<Arc<dyn Signer>>;
+
+    /// A shared secret, to authenticate messages by this HMAC.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`](crate::Reason::InvalidKey) if the secret is empty (except for
+    /// OAuth 1.0's HMAC-SHA1 family, whose keys are never empty), or
+    /// [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm).
+    fn shared_secret(&self, algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<Arc<dyn Signer>>;
+}

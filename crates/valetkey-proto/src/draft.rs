@@ -1,0 +1,207 @@
+//! A request whose last piece may still want a signature.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use valetkey_http::Request;
+
+use crate::{
+    crypto::{RemoteKey, Signature, SigningKey},
+    endpoint::Endpoint,
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Signing,
+    form::{self, Form},
+    secret::wiped,
+};
+
+/// Where a signed text goes. Every signature of OAuth is appended, so that nothing of what is already
+/// written changes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// A form parameter of this name, last in the form: `client_assertion=…`.
+    Form(&'static str),
+    /// A header field: `DPoP: …`.
+    Header(HeaderName),
+}
+
+/// A request that an [`Exchange`](crate::Exchange) has written and [`Call`](crate::Call) completes.
+///
+/// ```
+/// use valetkey_proto::{Draft, endpoint::Endpoint, form::Form};
+///
+/// let mut form = Form::new();
+/// form.push("token", "abc");
+/// let draft = Draft::post(&Endpoint::parse("https://as.example/revoke")?, form);
+/// assert_eq!(draft.method(), http::Method::POST);
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+pub struct Draft {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+    unsigned: Vec<Unsigned>,
+}
+
+enum Body {
+    Form(Form),
+    Bytes(Bytes),
+}
+
+/// A text that waits for the signature of a key that is elsewhere.
+struct Unsigned {
+    signing: Signing,
+    input: String,
+    place: Place,
+}
+
+impl Draft {
+    /// A `POST` of a form, whose answer should be JSON (RFC 6749 §3.2).
+    #[must_use]
+    pub fn post(endpoint: &Endpoint, form: Form) -> Self {
+        Self::to(Method::POST, endpoint, Body::Form(form))
+    }
+
+    /// A `GET`, whose answer should be JSON.
+    #[must_use]
+    pub fn get(endpoint: &Endpoint) -> Self {
+        Self::to(Method::GET, endpoint, Body::Bytes(Bytes::new()))
+    }
+
+    fn to(method: Method, endpoint: &Endpoint, body: Body) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Self { method, uri: endpoint.uri().clone(), headers, body, unsigned: Vec::new() }
+    }
+
+    /// A request of the user's, taken as it is.
+    #[must_use]
+    pub fn of(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        let http::request::Parts { method, uri, headers, .. } = parts;
+        Self { method, uri, headers, body: Body::Bytes(body), unsigned: Vec::new() }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The header fields, to be changed.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    /// The form, to be added to; `None` if the body is no form.
+    pub fn form_mut(&mut self) -> Option<&mut Form> {
+        match &mut self.body {
+            Body::Form(form) => Some(form),
+            Body::Bytes(_) => None,
+        }
+    }
+
+    /// Signs `input` and puts `input.signature` in its place (RFC 7515 §3.1): at once with a key that is
+    /// here, and with one that is elsewhere as soon as [`Step::Sign`](crate::Step::Sign) is answered.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: what the key fails with. `Usage`: [`Reason::InvalidValue`] if the place does not exist in
+    /// this request or cannot hold the text.
+    pub fn sign(&mut self, key: &SigningKey, input: String, place: Place) -> Result<()> {
+        match key {
+            SigningKey::Local(signer) => {
+                let mut signature = Signature::new();
+                signer.sign(input.as_bytes(), &mut signature)?;
+                self.put(input, signature.as_ref(), &place)
+            }
+            SigningKey::Remote(key) => {
+                let signing = signing(key, &input);
+                self.unsigned.push(Unsigned { signing, input, place });
+                Ok(())
+            }
+        }
+    }
+
+    /// The next message that waits for a signature.
+    pub(crate) fn wants(&self) -> Option<&Signing> {
+        self.unsigned.first().map(|unsigned| &unsigned.signing)
+    }
+
+    /// Puts the signature that was asked for into its place.
+    pub(crate) fn signed(&mut self, signature: &[u8]) -> Result<()> {
+        if self.unsigned.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn));
+        }
+        let Unsigned { input, place, .. } = self.unsigned.remove(0);
+        self.put(input, signature, &place)
+    }
+
+    fn put(&mut self, mut signed: String, signature: &[u8], place: &Place) -> Result<()> {
+        let invalid =
+            || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("place of a signature");
+        signed.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut signed);
+        match (place, &mut self.body) {
+            (Place::Form(name), Body::Form(form)) => drop(form.push(name, &signed)),
+            (Place::Form(_), Body::Bytes(_)) => return Err(invalid()),
+            (Place::Header(name), _) => {
+                let value = HeaderValue::try_from(signed).map_err(|_| invalid())?;
+                self.headers.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The request, complete.
+    pub(crate) fn into_request(self) -> Request {
+        let Self { method, uri, mut headers, body, .. } = self;
+        let body = match body {
+            Body::Form(form) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::MEDIA_TYPE));
+                wiped(form.into_bytes())
+            }
+            Body::Bytes(bytes) => bytes,
+        };
+        // hyper and reqwest leave it out when there is no body, and some servers then answer 411.
+        let may_lack_length = body.is_empty() && matches!(method, Method::POST | Method::PUT | Method::PATCH);
+        if may_lack_length && !headers.contains_key(CONTENT_LENGTH) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let mut request = Request::new(body);
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+        request
+    }
+}
+
+fn signing(key: &RemoteKey, input: &str) -> Signing {
+    Signing { key: key.clone(), message: Bytes::copy_from_slice(input.as_bytes()) }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("method", &self.method)
+            .field("host", &self.uri.host())
+            .field("unsigned", &self.unsigned.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,309 @@
+//! URLs: where requests go, where tokens may go, and where the browser comes back to.
+
+use std::{fmt, net::Ipv4Addr, sync::Arc};
+
+use http::Uri;
+
+use crate::error::{Error, ErrorKind, Reason, Result};
+
+/// The longest URL that is taken, in bytes.
+const MAX_URL: usize = 8 << 10;
+
+/// A URL that requests are sent to: `https`, or `http` on loopback (`127.0.0.0/8`, `[::1]`, `localhost`).
+///
+/// Its bytes are kept as they were given.
+///
+/// ```
+/// use valetkey_proto::endpoint::Endpoint;
+///
+/// let endpoint = Endpoint::parse("https://as.example/token?tenant=1")?;
+/// assert_eq!(endpoint.as_str(), "https://as.example/token?tenant=1");
+/// assert!(Endpoint::parse("http://127.0.0.1:8080/token").is_ok());
+/// assert!(Endpoint::parse("http://as.example/token").is_err());
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    text: Arc<str>,
+    uri: Uri,
+}
+
+impl Endpoint {
+    /// Takes an absolute URL.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidUrl`] if it is not an absolute `http` or `https` URL, is too long, or has
+    /// a fragment, user information or a backslash; [`Reason::InsecureUrl`] if it is `http` and not on loopback.
+    ///
+    /// # Security
+    ///
+    /// OAuth 2.1 §1.5 demands TLS; loopback never leaves the machine.
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = || Error::new(ErrorKind::Config, Reason::InvalidUrl);
+        // `http::Uri` drops fragments and keeps user information: both are looked for in the text.
+        if text.len() > MAX_URL || text.contains(['#', '\\']) || !text.is_ascii() {
+            return Err(invalid());
+        }
+        let uri: Uri = text.parse().map_err(|_| invalid())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(invalid());
+        };
+        if authority.as_str().contains('@') || uri.host().is_none_or(str::is_empty) {
+            return Err(invalid());
+        }
+        match scheme {
+            "https" => {}
+            "http" if uri.host().is_some_and(is_loopback) => {}
+            "http" => return Err(Error::new(ErrorKind::Config, Reason::InsecureUrl)),
+            _ => return Err(invalid()),
+        }
+        Ok(Self { text: text.into(), uri })
+    }
+
+    /// The URL as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The URL as `http` has it.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The origin of the URL.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        // Checked when it was parsed: it has a scheme and a host.
+        Origin::of(&self.uri).unwrap_or_else(|| Origin { secure: true, host: "".into(), port: 0 })
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Endpoint").field(&self.text).finish()
+    }
+}
+
+/// `127.0.0.0/8`, `[::1]` or exactly `localhost` (RFC 8252 §7.3). Written otherwise (decimal, octal,
+/// IPv4-mapped), an address is not taken for loopback.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host == "[::1]"
+        || host == "localhost"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A scheme, a host and a port (RFC 6454 §4): a token goes only to the origins that it is for.
+///
+/// ```
+/// use valetkey_proto::endpoint::Origin;
+///
+/// let origin = Origin::parse("https://API.example/v1/")?;
+/// assert_eq!(origin, Origin::parse("https://api.example:443")?);
+/// assert_ne!(origin, Origin::parse("https://api.example:8443")?);
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    secure: bool,
+    host: Box<str>,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of a URL, of which the path and the query are left aside.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`].
+    pub fn parse(url: &str) -> Result<Self> {
+        Endpoint::parse(url).map(|endpoint| endpoint.origin())
+    }
+
+    /// The origin that a request goes to; `None` if its URI is not absolute `http` or `https`.
+    #[must_use]
+    pub fn of(uri: &Uri) -> Option<Self> {
+        let (secure, port) = parts(uri)?;
+        Some(Self { secure, host: uri.host()?.to_ascii_lowercase().into(), port })
+    }
+
+    /// Whether a request to this URI goes to this origin; without allocating.
+    #[must_use]
+    pub fn is_of(&self, uri: &Uri) -> bool {
+        parts(uri) == Some((self.secure, self.port))
+            && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
+            // `https://api.example@evil.example` and the like: user information has no place here.
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", if self.secure { "https" } else { "http" }, self.host, self.port)
+    }
+}
+
+/// Whether a URI is `https`, and its port.
+fn parts(uri: &Uri) -> Option<(bool, u16)> {
+    let secure = match uri.scheme_str()? {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    Some((secure, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })))
+}
+
+/// Where the browser comes back to (RFC 6749 §3.1.2), byte for byte as it was registered.
+///
+/// It may be of any scheme (`com.example.app:/cb`), which is why it is no [`Endpoint`]: nothing is sent there.
+///
+/// ```
+/// use valetkey_proto::endpoint::RedirectUri;
+///
+/// assert!(RedirectUri::parse("https://client.example/cb?x=").is_ok());
+/// assert!(RedirectUri::parse("com.example.app:/cb").is_ok());
+/// assert!(RedirectUri::parse("https://client.example/cb#top").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedirectUri(Arc<str>);
+
+impl RedirectUri {
+    /// Takes an absolute URI without a fragment.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidUrl`] if it has no scheme, has a fragment, a blank or a control character,
+    /// is not ASCII, or is too long; [`Reason::InsecureUrl`] if it is `http` and not on loopback, or of a
+    /// scheme that browsers run (`javascript:`, `data:`, `vbscript:`).
+    pub fn parse(text: &str) -> Result<Self> {
+        let error = |reason| Error::new(ErrorKind::Config, reason).with_detail("redirect URI");
+        let printable = text.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+        if text.len() > MAX_URL || !printable || text.contains(['#', '\\', '"', '<', '>']) {
+            return Err(error(Reason::InvalidUrl));
+        }
+        let Some((scheme, rest)) = text.split_once(':') else { return Err(error(Reason::InvalidUrl)) };
+        let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            || !scheme.bytes().all(is_scheme)
+            || rest.is_empty()
+        {
+            return Err(error(Reason::InvalidUrl));
+        }
+        match scheme.to_ascii_lowercase().as_str() {
+            "https" | "http" => {
+                drop(Endpoint::parse(text).map_err(|error| error.with_detail("redirect URI"))?)
+            }
+            "javascript" | "data" | "vbscript" => return Err(error(Reason::InsecureUrl)),
+            _ => {}
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The URI as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedirectUri").field(&self.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s_net_01_https_or_loopback_only() {
+        for good in [
+            "https://a.example",
+            "https://a.example:8443/x?y=%2f",
+            "HTTPS://A.example/",
+            "http://127.0.0.1/",
+            "http://127.1.2.3:80",
+            "http://[::1]:8080/cb",
+            "http://localhost:3000",
+        ] {
+            assert_eq!(Endpoint::parse(good).expect(good).as_str(), good);
+        }
+        for (bad, reason) in [
+            ("http://a.example/", Reason::InsecureUrl),
+            ("http://127.0.0.1.evil.example/", Reason::InsecureUrl),
+            ("http://localhost.evil.example/", Reason::InsecureUrl),
+            ("http://localhost:80@evil.example/", Reason::InvalidUrl),
+            ("https://user:pw@a.example/", Reason::InvalidUrl),
+            ("http://[::ffff:127.0.0.1]/", Reason::InsecureUrl),
+            ("http://[::ffff:1.2.3.4]/", Reason::InsecureUrl),
+            ("http://2130706433/", Reason::InsecureUrl),
+            ("http://0177.0.0.1/", Reason::InsecureUrl),
+            ("http://10.0.0.1/", Reason::InsecureUrl),
+            ("ftp://a.example/", Reason::InvalidUrl),
+            ("file:///etc/passwd", Reason::InvalidUrl),
+            ("javascript:alert(1)", Reason::InvalidUrl),
+            ("https://a.example/#x", Reason::InvalidUrl),
+            ("https:\\\\a.example", Reason::InvalidUrl),
+            ("https://ä.example", Reason::InvalidUrl),
+            ("https://a.example/\r\nx", Reason::InvalidUrl),
+            ("/token", Reason::InvalidUrl),
+            ("a.example", Reason::InvalidUrl),
+            ("https://", Reason::InvalidUrl),
+            ("https://:443/", Reason::InvalidUrl),
+            ("", Reason::InvalidUrl),
+        ] {
+            assert_eq!(Endpoint::parse(bad).expect_err(bad).reason(), reason, "{bad}");
+        }
+        assert!(Endpoint::parse(&format!("https://a.example/{}", "x".repeat(MAX_URL))).is_err());
+    }
+
+    #[test]
+    fn s_tk_21_origins_are_scheme_host_and_port() {
+        let api = Origin::parse("https://api.example/v1").unwrap();
+        for (url, same) in [
+            ("https://api.example/", true),
+            ("https://API.EXAMPLE:443/x", true),
+            ("http://api.example/", false),
+            ("https://api.example:444/", false),
+            ("https://api.example.evil/", false),
+            ("https://api.example@evil/", false),
+            ("https://evil@api.example/", false),
+            ("/relative", false),
+        ] {
+            assert_eq!(api.is_of(&url.parse().unwrap()), same, "{url}");
+        }
+    }
+
+    #[test]
+    fn s_az_14_redirect_uris_keep_their_bytes() {
+        for good in [
+            "https://Client.Example/%7ecb?x=&y=%2F",
+            "http://127.0.0.1:0/cb",
+            "http://[::1]/cb",
+            "com.example.app:/cb",
+            "urn:ietf:wg:oauth:2.0:oob",
+        ] {
+            assert_eq!(RedirectUri::parse(good).expect(good).as_str(), good);
+        }
+        for bad in [
+            "",
+            "/cb",
+            "client.example",
+            "https://c.example/#",
+            "1a:/cb",
+            "a b:/",
+            "a:/\n",
+            "http://c.example/cb",
+            "javascript:alert(1)",
+            "DATA:text/html,x",
+            "https://c.example/ü",
+            ":/x",
+            "x:",
+        ] {
+            assert!(RedirectUri::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

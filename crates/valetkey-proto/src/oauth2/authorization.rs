@@ -1,0 +1,20 @@
+//! The user's trip to the server and back (RFC 6749 §4.1, RFC 9700 §2.1).
+//!
+//! ```text
+//!   AuthorizationRequest ──start──▶ (AuthorizationUrl, PendingAuthorization)
+//!                                          │ browser         │ kept: in memory, or sealed in a cookie
+//!                                          ▼                 ▼
+//!                                      Callback ────▶ receive ──▶ AuthorizationResponse
+//! ```
+
+mod pending;
+mod pkce;
+mod request;
+mod response;
+mod sealed;
+
+pub use pending::{Nonce, PendingAuthorization, State};
+pub use pkce::{CodeChallenge, CodeChallengeMethod, CodeVerifier};
+pub use request::{AuthorizationRequest, AuthorizationUrl};
+pub use response::{AuthorizationResponse, Callback};
+pub use sealed::{SealingKey, SealingKeys};

@@ -1,0 +1,281 @@
+//! What is kept while the user is away.
+
+use std::{fmt, time::Duration};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    endpoint::RedirectUri,
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
+    form::Parameters,
+    oauth2::{
+        Scope,
+        authorization::{AuthorizationResponse, Callback, CodeVerifier, SealingKeys, sealed},
+        client::ClientId,
+        server::Issuer,
+    },
+    random::TEXT,
+    response::{
+        from_parts,
+        members::{members, read},
+        value::Text,
+    },
+    secret::{AuthorizationCode, Secret, same},
+    time::Timestamp,
+};
+
+/// Declares a random text of 256 bits that is wiped when dropped.
+macro_rules! random_text {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name([u8; TEXT]);
+
+        impl $name {
+            pub(super) fn of(text: [u8; TEXT]) -> Self {
+                Self(text)
+            }
+
+            /// The text itself.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                std::str::from_utf8(&self.0).unwrap_or_default()
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.0.zeroize();
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                same(&self.0, &other.0)
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+    )*};
+}
+
+random_text! {
+    /// What ties a callback to the sign-in that it ends (RFC 6749 §10.12).
+    State;
+    /// What ties an ID token to the sign-in that it came of (OpenID Connect Core §15.5.2).
+    Nonce;
+}
+
+/// A sign-in whose user is away at the server.
+///
+/// It is consumed by [`receive`](Self::receive) and cannot be cloned, so that a state is used once. Keep it in
+/// memory, or [`seal`](Self::seal) it into a cookie of the browser that began the sign-in.
+///
+/// # Security
+///
+/// Whoever holds the callback must not be able to choose the pending authorization that it is matched with:
+/// bind it to the browser (RFC 9700 §4.7.1), by a cookie or by a store that is asked with the browser's secret.
+pub struct PendingAuthorization {
+    pub(super) issuer: Issuer,
+    pub(super) client: ClientId,
+    pub(super) redirect_uri: RedirectUri,
+    pub(super) expects_issuer: bool,
+    pub(super) scope: Option<Scope>,
+    pub(super) state: State,
+    pub(super) verifier: CodeVerifier,
+    pub(super) nonce: Option<Nonce>,
+    pub(super) created: Timestamp,
+}
+
+/// How long a sealed text can be opened.
+const LIFETIME: Duration = Duration::from_secs(600);
+/// How far in the future a sealed text may come from: the clocks of two machines.
+const SKEW: Duration = Duration::from_secs(60);
+/// What sealed texts of this kind are for.
+const PURPOSE: &str = "authorization";
+
+impl PendingAuthorization {
+    /// Whose users sign in.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// When the sign-in began.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Whether a callback carries the state of this sign-in, compared in constant time.
+    ///
+    /// A listener asks this first, so that a forged callback does not cost the user the login. It says nothing
+    /// of the rest, which [`receive`](Self::receive) checks.
+    #[must_use]
+    pub fn matches(&self, callback: &Callback) -> bool {
+        callback.parameters().is_ok_and(|parameters| parameters.is("state", &self.state.0))
+    }
+
+    /// Takes what the browser brought back, and ends the sign-in, whatever it is.
+    ///
+    /// In this order: where and how it arrived, that nothing occurs twice, no tokens, state, issuer, the
+    /// server's error, the code.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::RedirectUriMismatch`], [`Reason::UnexpectedToken`], [`Reason::StateMismatch`],
+    /// [`Reason::IssuerMismatch`], [`Reason::IssuerMissing`]. `Protocol`: [`Reason::ResponseModeMismatch`],
+    /// [`Reason::DuplicateParameter`], [`Reason::TooLarge`], [`Reason::Malformed`],
+    /// [`Reason::MissingParameter`] without a code. `Denied`: [`Reason::AuthorizationDenied`].
+    pub fn receive(self, callback: impl Into<Callback>) -> Result<AuthorizationResponse> {
+        let callback = callback.into();
+        callback.check(&self.redirect_uri)?;
+        let parameters = callback.parameters()?;
+        refuse_other_responses(&parameters)?;
+        if !parameters.is("state", &self.state.0) {
+            return Err(Error::new(ErrorKind::Untrusted, Reason::StateMismatch));
+        }
+        self.check_issuer(&parameters)?;
+        let part = |name| parameters.get(name);
+        if let Some(refused) = from_parts(part("error"), part("error_description"), part("error_uri")) {
+            return Err(Error::new(ErrorKind::Denied, Reason::AuthorizationDenied).with_response(refused));
+        }
+        let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("code");
+        let code = AuthorizationCode::new(part("code").ok_or_else(missing)?);
+        let Self { issuer, client, redirect_uri, scope, verifier, nonce, .. } = self;
+        Ok(AuthorizationResponse { issuer, client, code, verifier, redirect_uri, scope, nonce })
+    }
+
+    /// RFC 9207 §2.4: compared byte for byte, in errors too.
+    fn check_issuer(&self, parameters: &Parameters) -> Result<()> {
+        match parameters.get("iss") {
+            Some(issuer) if issuer == self.issuer.as_str() => Ok(()),
+            None if !parameters.contains("iss") && !self.expects_issuer => Ok(()),
+            None if !parameters.contains("iss") => {
+                Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMissing))
+            }
+            Some(_) | None => Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch)),
+        }
+    }
+
+    /// Seals it into a text of a few hundred characters, for a cookie. It can be opened for ten minutes.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`].
+    ///
+    /// # Security
+    ///
+    /// A sealed text can be opened again and again until it expires: a copied cookie together with its callback
+    /// begins the exchange anew, and the server then refuses the code. A store from which it is taken once closes
+    /// that. Set the cookie `Secure`, `HttpOnly`, `SameSite=Lax`, and clear it at the callback.
+    pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
+        let record = Zeroizing::new(self.record());
+        keys.seal(
+            &sealed::Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client },
+            &record,
+            env,
+        )
+    }
+
+    /// Opens a sealed text of this issuer and client.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::SealBroken`] if it was changed, or sealed by another key or for another purpose,
+    /// issuer or client. `Expired`: [`Reason::PendingExpired`] after ten minutes.
+    pub fn open(
+        text: &str,
+        issuer: &Issuer,
+        client: &ClientId,
+        keys: &SealingKeys,
+        env: &Env<'_>,
+    ) -> Result<Self> {
+        let record = keys.open(&sealed::Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
+        let pending = Self::of_record(&record, issuer, client).ok_or_else(broken)?;
+        if env.now - pending.created > LIFETIME || pending.created - env.now > SKEW {
+            return Err(Error::new(ErrorKind::Expired, Reason::PendingExpired));
+        }
+        Ok(pending)
+    }
+
+    /// Version 1 of the record; issuer and client are in the seal's label.
+    fn record(&self) -> String {
+        serde_json::json!({
+            "v": "1",
+            "redirect_uri": self.redirect_uri.as_str(),
+            "expects_issuer": self.expects_issuer,
+            "scope": self.scope.as_ref().map(Scope::as_str),
+            "state": self.state.expose(),
+            "verifier": self.verifier.expose(),
+            "nonce": self.nonce.as_ref().map(Nonce::expose),
+            "created": self.created.as_millis(),
+        })
+        .to_string()
+    }
+
+    fn of_record(record: &str, issuer: &Issuer, client: &ClientId) -> Option<Self> {
+        let record: Record<'_> = read(record).ok()?;
+        let random = |text: Text<'_>| <[u8; TEXT]>::try_from(text.as_bytes()).ok();
+        if *record.v? != *"1" {
+            return None;
+        }
+        Some(Self {
+            issuer: issuer.clone(),
+            client: client.clone(),
+            redirect_uri: RedirectUri::parse(&record.redirect_uri?).ok()?,
+            expects_issuer: record.expects_issuer?,
+            scope: record.scope.map(|scope| Scope::tolerant(&scope)),
+            state: State::of(random(record.state?)?),
+            verifier: CodeVerifier::parse(&record.verifier?).ok()?,
+            nonce: match record.nonce {
+                Some(nonce) => Some(Nonce::of(random(nonce)?)),
+                None => None,
+            },
+            created: Timestamp::from_millis(record.created?),
+        })
+    }
+}
+
+members! {
+    struct Record {
+        v: Text<'de>,
+        redirect_uri: Text<'de>,
+        expects_issuer: bool,
+        scope: Text<'de>,
+        state: Text<'de>,
+        verifier: Text<'de>,
+        nonce: Text<'de>,
+        created: i64,
+    }
+}
+
+/// Refuses what was not asked for: tokens (RFC 9700 §2.1.2) and JARM.
+fn refuse_other_responses(parameters: &Parameters) -> Result<()> {
+    if parameters.contains("access_token") || parameters.contains("id_token") {
+        return Err(Error::new(ErrorKind::Untrusted, Reason::UnexpectedToken));
+    }
+    if parameters.contains("response") {
+        return Err(Error::new(ErrorKind::Protocol, Reason::ResponseModeMismatch));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for PendingAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingAuthorization")
+            .field("issuer", &self.issuer)
+            .field("client", &self.client)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,239 @@
+//! The authorization request (RFC 6749 §4.1.1).
+
+use std::fmt;
+
+use crate::{
+    endpoint::RedirectUri,
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
+    form,
+    oauth2::{
+        Scope,
+        authorization::{CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, State},
+        client::{ClientId, ClientMetadata},
+        server::{Issuer, ServerMetadata},
+    },
+    random,
+};
+
+/// Parameters that the flow sets itself, and those that would change what it is.
+const RESERVED: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// What is asked of the server and its user; the same value starts any number of sign-ins.
+///
+/// Every start has a fresh `state` and PKCE challenge by `S256`, and with the scope `openid` a fresh `nonce`.
+///
+/// ```
+/// use valetkey_proto::{
+///     Env, Timestamp,
+///     crypto::{CryptoProvider, SystemRandom},
+///     oauth2::{authorization::AuthorizationRequest, client::ClientMetadata, server::{Issuer, ServerMetadata}},
+/// };
+///
+/// let server = ServerMetadata::new(Issuer::parse("https://as.example")?)
+///     .with_authorization_endpoint("https://as.example/authorize")?;
+/// let client = ClientMetadata::new("my-app")?.with_redirect_uri("https://my-app.example/cb")?;
+/// let request = AuthorizationRequest::new(&server, &client)?.with_scope("read")?.with_parameter("prompt", "login")?;
+///
+/// let env = Env { now: Timestamp::from_secs(0), random: &SystemRandom::new(), crypto: &CryptoProvider::ring() };
+/// let (url, pending) = request.start(&env)?;
+/// assert!(url.as_str().starts_with("https://as.example/authorize?response_type=code&client_id=my-app&"));
+/// # let _ = pending;
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct AuthorizationRequest {
+    /// The URL up to the parameters that differ at every start.
+    prefix: String,
+    issuer: Issuer,
+    client: ClientId,
+    redirect_uri: RedirectUri,
+    expects_issuer: bool,
+    scope: Option<Scope>,
+    has_nonce: bool,
+}
+
+impl AuthorizationRequest {
+    /// A sign-in at this server, for this client.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`], [`Reason::MissingRedirectUri`]; [`Reason::PkceUnsupported`] if the
+    /// server lists the challenge methods it takes and `S256` is not among them.
+    pub fn new(server: &ServerMetadata, client: &ClientMetadata) -> Result<Self> {
+        let missing = || Error::new(ErrorKind::Config, Reason::MissingRedirectUri);
+        let redirect_uri = client.redirect_uri().ok_or_else(missing)?;
+        if server.supports_challenge(CodeChallengeMethod::S256.as_str()) == Some(false) {
+            return Err(Error::new(ErrorKind::Config, Reason::PkceUnsupported));
+        }
+        let endpoint = server.authorization_endpoint()?.as_str();
+        let mut prefix = endpoint.to_owned();
+        if !endpoint.contains('?') {
+            prefix.push('?');
+        } else if !endpoint.ends_with(['?', '&']) {
+            prefix.push('&');
+        }
+        prefix.push_str("response_type=code");
+        let mut request = Self {
+            prefix,
+            issuer: server.issuer().clone(),
+            client: client.id().clone(),
+            redirect_uri: redirect_uri.clone(),
+            expects_issuer: server.names_issuer_in_responses(),
+            scope: None,
+            has_nonce: false,
+        };
+        request.push("client_id", client.id().as_str());
+        request.push("redirect_uri", redirect_uri.as_str());
+        Ok(request)
+    }
+
+    /// Asks for this scope.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scope::parse`]; `Usage`: [`Reason::ReservedParameter`] if a scope is asked for already.
+    pub fn with_scope(mut self, scope: &str) -> Result<Self> {
+        if self.scope.is_some() {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("scope"));
+        }
+        let scope = Scope::parse(scope)?;
+        self.push("scope", scope.as_str());
+        self.has_nonce = scope.contains("openid");
+        self.scope = Some(scope);
+        Ok(self)
+    }
+
+    /// Adds a parameter, such as `prompt` or `login_hint`. An empty value adds nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::ReservedParameter`] for one that the flow sets itself or that is set already,
+    /// [`Reason::InvalidValue`] for an empty name.
+    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
+        let mut assignment = String::from("&");
+        form::encode(&mut assignment, name);
+        assignment.push('=');
+        // Every assignment is preceded by `?` or `&`, and both are encoded in values.
+        if RESERVED.contains(&name) || self.prefix.contains(&assignment) {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
+        }
+        if name.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("parameter name"));
+        }
+        self.push(name, value);
+        Ok(self)
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.prefix.push('&');
+            form::encode(&mut self.prefix, name);
+            self.prefix.push('=');
+            form::encode(&mut self.prefix, value);
+        }
+    }
+
+    /// Begins one sign-in: the URL for the browser, and what must be kept until the browser comes back.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`].
+    pub fn start(&self, env: &Env<'_>) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+        const STATE: &str = "&state=";
+        const CHALLENGE: &str = "&code_challenge_method=S256&code_challenge=";
+        const NONCE: &str = "&nonce=";
+        let [state, verifier, nonce] = random::texts(env.random)?;
+        let (state, nonce) = (State::of(state), self.has_nonce.then(|| Nonce::of(nonce)));
+        let verifier = CodeVerifier::of(&zeroize::Zeroizing::new(verifier)[..]);
+        let challenge = verifier.challenge(env.crypto);
+
+        let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;
+        let mut url = String::with_capacity(self.prefix.len() + added);
+        url.push_str(&self.prefix);
+        url.push_str(STATE);
+        url.push_str(state.expose());
+        url.push_str(CHALLENGE);
+        url.push_str(challenge.as_str());
+        if let Some(nonce) = &nonce {
+            url.push_str(NONCE);
+            url.push_str(nonce.expose());
+        }
+        let pending = PendingAuthorization {
+            issuer: self.issuer.clone(),
+            client: self.client.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            expects_issuer: self.expects_issuer,
+            scope: self.scope.clone(),
+            state,
+            verifier,
+            nonce,
+            created: env.now,
+        };
+        Ok((AuthorizationUrl(url), pending))
+    }
+}
+
+impl fmt::Debug for AuthorizationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest")
+            .field("issuer", &self.issuer)
+            .field("client", &self.client)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The URL that the user's browser is sent to.
+///
+/// It is `https` (or `http` on loopback) and ASCII. It carries the state of one sign-in: print it for the
+/// user, and do not log it; its `Debug` leaves the query out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthorizationUrl(String);
+
+impl AuthorizationUrl {
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for AuthorizationUrl {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<AuthorizationUrl> for String {
+    fn from(url: AuthorizationUrl) -> Self {
+        url.0
+    }
+}
+
+impl fmt::Display for AuthorizationUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AuthorizationUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let page = self.0.split('?').next().unwrap_or_default();
+        f.debug_tuple("AuthorizationUrl").field(&page).finish()
+    }
+}

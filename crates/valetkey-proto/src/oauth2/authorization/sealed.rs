@@ -1,0 +1,127 @@
+//! Texts that leave the program and come back unread and unchanged: AEAD with a ring of keys.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
+    oauth2::{client::ClientId, server::Issuer},
+    secret::Secret,
+};
+
+/// What a sealed text begins with: its kind and version.
+const PREFIX: &str = "vk1.";
+/// The longest text that is opened: no cookie is longer.
+const MAX_TEXT: usize = 8 << 10;
+const NONCE: usize = 12;
+
+/// 256 bits that seal and open, wiped when dropped.
+///
+/// ```
+/// use valetkey_proto::{crypto::SystemRandom, oauth2::authorization::{SealingKey, SealingKeys}};
+///
+/// let keys = SealingKeys::new(SealingKey::generate(&SystemRandom::new())?);
+/// # let _ = keys;
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SealingKey([u8; 32]);
+
+impl SealingKey {
+    /// Takes 256 bits of entropy; a password is none.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Makes a new key.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`].
+    pub fn generate(random: &dyn crate::random::SecureRandom) -> Result<Self> {
+        let mut key = Self([0; 32]);
+        random.fill(&mut key.0)?;
+        Ok(key)
+    }
+}
+
+impl Drop for SealingKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey([redacted])")
+    }
+}
+
+/// A ring of keys: one seals, all open, so that keys can be changed without losing anybody's sign-in.
+#[derive(Clone, Debug)]
+pub struct SealingKeys {
+    current: SealingKey,
+    former: Vec<SealingKey>,
+}
+
+impl SealingKeys {
+    /// Seals and opens with this key.
+    #[must_use]
+    pub fn new(key: SealingKey) -> Self {
+        Self { current: key, former: Vec::new() }
+    }
+
+    /// Also opens what this key sealed.
+    #[must_use]
+    pub fn with_former(mut self, key: SealingKey) -> Self {
+        self.former.push(key);
+        self
+    }
+
+    pub(super) fn seal(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Secret> {
+        let mut nonce = [0; NONCE];
+        env.random.fill(&mut nonce)?;
+        // Room for the tag, so that nothing is left behind by growing.
+        let mut sealed = Zeroizing::new(Vec::with_capacity(text.len() + 16));
+        sealed.extend_from_slice(text.as_bytes());
+        env.crypto.aead.seal(&self.current.0, nonce, &label.bytes(), &mut sealed)?;
+        let mut out = PREFIX.to_owned();
+        URL_SAFE_NO_PAD.encode_string([&nonce[..], &sealed].concat(), &mut out);
+        Ok(Secret::new(out))
+    }
+
+    pub(super) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Zeroizing<String>> {
+        let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
+        let encoded = text.strip_prefix(PREFIX).filter(|text| text.len() <= MAX_TEXT).ok_or_else(broken)?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| broken())?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(broken)?;
+        let label = label.bytes();
+        for key in std::iter::once(&self.current).chain(&self.former) {
+            let mut opened = Zeroizing::new(sealed.to_vec());
+            if env.crypto.aead.open(&key.0, *nonce, &label, &mut opened).is_ok() {
+                return String::from_utf8(std::mem::take(&mut *opened))
+                    .map(Zeroizing::new)
+                    .map_err(|_| broken());
+            }
+        }
+        Err(broken())
+    }
+}
+
+/// What a sealed text is for: it opens for the same purpose, issuer and client alone.
+pub(super) struct Label<'a> {
+    pub(super) purpose: &'static str,
+    pub(super) issuer: &'a Issuer,
+    pub(super) client: &'a ClientId,
+}
+
+impl Label<'_> {
+    /// The associated data. NUL parts the pieces: it cannot occur in any of them.
+    fn bytes(&self) -> Vec<u8> {
+        [self.purpose, "\0", self.issuer.as_str(), "\0", self.client.as_str()].concat().into_bytes()
+    }
+}

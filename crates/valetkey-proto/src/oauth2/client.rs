@@ -1,0 +1,178 @@
+//! What we are to a server (RFC 6749 §2, RFC 7591 §2).
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    endpoint::RedirectUri,
+    error::{Error, ErrorKind, Reason, Result},
+    secret::ClientSecret,
+};
+
+/// The name that a server knows a client by (RFC 6749 §2.2).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientId(Arc<str>);
+
+impl ClientId {
+    /// Takes an identifier.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidValue`] if it is empty, longer than 2 KiB or has a control character.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.is_empty() || text.len() > 2048 || text.chars().any(char::is_control) {
+            return Err(Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client id"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The identifier.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientId").field(&self.0).finish()
+    }
+}
+
+/// How a client authenticates at the token endpoint and its like (RFC 6749 §2.3). One method a request.
+///
+/// ```
+/// use valetkey_proto::oauth2::client::ClientAuth;
+///
+/// let auth = ClientAuth::secret_basic("7Fjfp0ZBr1KtDRbnfVdmIw");
+/// assert_eq!(format!("{auth:?}"), "ClientAuth(client_secret_basic)");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientAuth(Method);
+
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Method {
+    None,
+    Basic(ClientSecret),
+    BasicRaw(ClientSecret),
+    Post(ClientSecret),
+}
+
+impl ClientAuth {
+    /// None: a public client, which only names itself (`none`).
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Method::None)
+    }
+
+    /// A secret in the `Authorization` header (`client_secret_basic`), form-encoded first, as RFC 6749 §2.3.1
+    /// has it. Unreserved characters stay as they are, so that servers which do not decode are content with
+    /// most secrets.
+    #[must_use]
+    pub fn secret_basic(secret: impl Into<ClientSecret>) -> Self {
+        Self(Method::Basic(secret.into()))
+    }
+
+    /// A secret in the `Authorization` header, *not* form-encoded: for servers which do not decode, and a
+    /// secret with reserved characters.
+    #[must_use]
+    pub fn secret_basic_raw(secret: impl Into<ClientSecret>) -> Self {
+        Self(Method::BasicRaw(secret.into()))
+    }
+
+    /// A secret in the form (`client_secret_post`).
+    #[must_use]
+    pub fn secret_post(secret: impl Into<ClientSecret>) -> Self {
+        Self(Method::Post(secret.into()))
+    }
+
+    /// Whether the client authenticates at all: a public client does not, and may not ask for client
+    /// credentials (RFC 6749 §4.4).
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        !matches!(self.0, Method::None)
+    }
+
+    /// The registered name of the method (RFC 7591 §2).
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.0 {
+            Method::None => "none",
+            Method::Basic(_) | Method::BasicRaw(_) => "client_secret_basic",
+            Method::Post(_) => "client_secret_post",
+        }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientAuth({})", self.name())
+    }
+}
+
+/// What a client is known as, and where the browser comes back to (RFC 7591 §2).
+///
+/// ```
+/// use valetkey_proto::oauth2::client::{ClientAuth, ClientMetadata};
+///
+/// let client = ClientMetadata::new("my-app")?
+///     .with_auth(ClientAuth::secret_post("s3cret"))
+///     .with_redirect_uri("https://my-app.example/callback")?;
+/// assert_eq!(client.id().as_str(), "my-app");
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientMetadata {
+    id: ClientId,
+    auth: ClientAuth,
+    redirect_uri: Option<RedirectUri>,
+}
+
+impl ClientMetadata {
+    /// A public client of this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientId::parse`].
+    pub fn new(id: &str) -> Result<Self> {
+        Ok(Self { id: ClientId::parse(id)?, auth: ClientAuth::none(), redirect_uri: None })
+    }
+
+    /// Says how it authenticates.
+    #[must_use]
+    pub fn with_auth(mut self, auth: ClientAuth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Says where the browser comes back to.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedirectUri::parse`].
+    pub fn with_redirect_uri(mut self, uri: &str) -> Result<Self> {
+        self.redirect_uri = Some(RedirectUri::parse(uri)?);
+        Ok(self)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// How it authenticates.
+    #[must_use]
+    pub fn auth(&self) -> &ClientAuth {
+        &self.auth
+    }
+
+    /// Where the browser comes back to.
+    #[must_use]
+    pub fn redirect_uri(&self) -> Option<&RedirectUri> {
+        self.redirect_uri.as_ref()
+    }
+}

@@ -1,0 +1,65 @@
+//! The grants: what is exchanged for tokens at the token endpoint (RFC 6749 §4).
+
+mod authorization_code;
+mod client_credentials;
+mod refresh_token;
+
+pub use authorization_code::AuthorizationCodeGrant;
+pub use client_credentials::ClientCredentialsGrant;
+pub use refresh_token::RefreshTokenGrant;
+
+use crate::{
+    endpoint::Endpoint,
+    error::{Error, ErrorKind, Reason, Result},
+    form::Form,
+    oauth2::{server::ServerMetadata, token::Strictness},
+};
+
+/// What all grants share: where they go, how the answer is read, and parameters beyond the standard's.
+#[derive(Clone, Debug)]
+struct TokenRequest {
+    endpoint: Endpoint,
+    strictness: Strictness,
+    extra: Form,
+}
+
+/// Parameters that grants and client authentication set themselves.
+const RESERVED: [&str; 10] = [
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "grant_type",
+    "redirect_uri",
+    "refresh_token",
+    "scope",
+];
+
+/// Room for the parameters of most token requests.
+const CAPACITY: usize = 512;
+
+impl TokenRequest {
+    fn new(server: &ServerMetadata) -> Result<Self> {
+        let endpoint = server.token_endpoint()?.clone();
+        Ok(Self { endpoint, strictness: Strictness::default(), extra: Form::new() })
+    }
+
+    fn add(&mut self, name: &str, value: &str) -> Result<()> {
+        if RESERVED.contains(&name) {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
+        }
+        if name.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("parameter name"));
+        }
+        self.extra.push(name, value);
+        Ok(())
+    }
+
+    fn form(&self, grant_type: &str) -> Form {
+        let mut form = Form::with_capacity(CAPACITY);
+        form.push("grant_type", grant_type);
+        form
+    }
+}

@@ -1,0 +1,79 @@
+//! A code for tokens (RFC 6749 §4.1.3).
+
+use valetkey_http::Response;
+
+use super::TokenRequest;
+use crate::{
+    call::{Exchange, Retry},
+    draft::Draft,
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
+    oauth2::{
+        authorization::AuthorizationResponse,
+        server::ServerMetadata,
+        token::{Strictness, TokenResponse},
+    },
+    time::Timestamp,
+};
+
+/// Exchanges the code of a received [`AuthorizationResponse`].
+///
+/// It is sent once: a code that the server sees twice may revoke what it was exchanged for (RFC 6749 §4.1.2).
+#[derive(Debug)]
+pub struct AuthorizationCodeGrant {
+    request: TokenRequest,
+    received: AuthorizationResponse,
+}
+
+impl AuthorizationCodeGrant {
+    /// Takes the response, which must have come from this server.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`]. `Untrusted`: [`Reason::IssuerMismatch`] if the sign-in went to
+    /// another server: the code must not reach this one (RFC 9700 §4.4).
+    pub fn new(server: &ServerMetadata, received: AuthorizationResponse) -> Result<Self> {
+        if received.issuer() != server.issuer() {
+            return Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch));
+        }
+        Ok(Self { request: TokenRequest::new(server)?, received })
+    }
+
+    /// Adds a parameter that the standard does not have.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::ReservedParameter`], [`Reason::InvalidValue`] for an empty name.
+    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
+        self.request.add(name, value)?;
+        Ok(self)
+    }
+
+    /// Says how the answer is read.
+    #[must_use]
+    pub fn with_strictness(mut self, strictness: Strictness) -> Self {
+        self.request.strictness = strictness;
+        self
+    }
+}
+
+impl Exchange for AuthorizationCodeGrant {
+    type Output = TokenResponse;
+
+    fn retry(&self) -> Retry {
+        Retry::ONE_TIME
+    }
+
+    fn request(&self, _: &Env<'_>) -> Result<Draft> {
+        let mut form = self.request.form("authorization_code");
+        form.push("code", self.received.code.expose())
+            .push("redirect_uri", self.received.redirect_uri.as_str())
+            .push("code_verifier", self.received.verifier.expose())
+            .extend(&self.request.extra);
+        Ok(Draft::post(&self.request.endpoint, form))
+    }
+
+    fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
+        TokenResponse::parse(&response, asked, self.request.strictness)
+    }
+}

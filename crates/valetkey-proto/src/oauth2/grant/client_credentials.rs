@@ -1,0 +1,91 @@
+//! A program's own tokens (RFC 6749 §4.4).
+
+use valetkey_http::Response;
+
+use super::TokenRequest;
+use crate::{
+    call::{Exchange, Retry},
+    draft::Draft,
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
+    oauth2::{
+        Scope,
+        client::ClientMetadata,
+        server::ServerMetadata,
+        token::{Strictness, TokenResponse},
+    },
+    time::Timestamp,
+};
+
+/// Asks for a token in the client's own name.
+#[derive(Clone, Debug)]
+pub struct ClientCredentialsGrant {
+    request: TokenRequest,
+    scope: Option<Scope>,
+}
+
+impl ClientCredentialsGrant {
+    /// A token of this server for this client.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`]; [`Reason::MissingClientAuthentication`] for a public client
+    /// (RFC 6749 §4.4).
+    pub fn new(server: &ServerMetadata, client: &ClientMetadata) -> Result<Self> {
+        if !client.auth().is_confidential() {
+            return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
+        }
+        Ok(Self { request: TokenRequest::new(server)?, scope: None })
+    }
+
+    /// Asks for this scope.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scope::parse`].
+    pub fn with_scope(mut self, scope: &str) -> Result<Self> {
+        self.scope = Some(Scope::parse(scope)?);
+        Ok(self)
+    }
+
+    /// Adds a parameter that the standard does not have, such as `audience`.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::ReservedParameter`], [`Reason::InvalidValue`] for an empty name.
+    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
+        self.request.add(name, value)?;
+        Ok(self)
+    }
+
+    /// Says how the answer is read.
+    #[must_use]
+    pub fn with_strictness(mut self, strictness: Strictness) -> Self {
+        self.request.strictness = strictness;
+        self
+    }
+
+    /// The scope that is asked for.
+    #[must_use]
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+}
+
+impl Exchange for ClientCredentialsGrant {
+    type Output = TokenResponse;
+
+    fn retry(&self) -> Retry {
+        Retry::REPEATABLE
+    }
+
+    fn request(&self, _: &Env<'_>) -> Result<Draft> {
+        let mut form = self.request.form("client_credentials");
+        form.push("scope", self.scope.as_ref().map_or("", Scope::as_str)).extend(&self.request.extra);
+        Ok(Draft::post(&self.request.endpoint, form))
+    }
+
+    fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
+        TokenResponse::parse(&response, asked, self.request.strictness)
+    }
+}

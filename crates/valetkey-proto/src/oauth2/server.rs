@@ -1,0 +1,9 @@
+//! What a server says about itself: RFC 8414, and the OAuth part of OpenID Connect Discovery.
+
+mod discovery;
+mod issuer;
+mod metadata;
+
+pub use discovery::{Discovery, MetadataRequest};
+pub use issuer::{Issuer, WellKnown};
+pub use metadata::ServerMetadata;

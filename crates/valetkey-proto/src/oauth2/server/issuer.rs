@@ -1,0 +1,88 @@
+//! Issuers, and where their metadata lies (RFC 8414 §2, §3.1; OpenID Connect Discovery §4.1).
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    endpoint::Endpoint,
+    error::{Error, ErrorKind, Reason, Result},
+};
+
+/// The identifier of a server: a URL, compared byte for byte and never normalised (RFC 8414 §3.3).
+///
+/// ```
+/// use valetkey_proto::oauth2::server::{Issuer, WellKnown};
+///
+/// let issuer = Issuer::parse("https://as.example/tenant")?;
+/// let url = issuer.metadata_url(&WellKnown::AuthorizationServer)?;
+/// assert_eq!(url.as_str(), "https://as.example/.well-known/oauth-authorization-server/tenant");
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Issuer(Arc<str>);
+
+impl Issuer {
+    /// Takes an `https` URL (or `http` on loopback) without query, fragment and user information.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: as [`Endpoint::parse`], and [`Reason::InvalidUrl`] if there is a query (RFC 8414 §2).
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.contains('?') {
+            return Err(Error::new(ErrorKind::Config, Reason::InvalidUrl).with_detail("issuer"));
+        }
+        Endpoint::parse(text).map_err(|error| error.with_detail("issuer"))?;
+        Ok(Self(text.into()))
+    }
+
+    /// The identifier as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where a document about this issuer lies.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidUrl`] if the name of a [`WellKnown::Application`] does not make a URL.
+    pub fn metadata_url(&self, document: &WellKnown) -> Result<Endpoint> {
+        let start = self.0.find("://").map_or(0, |at| at + 3);
+        let path_at =
+            self.0.get(start..).and_then(|rest| rest.find('/')).map_or(self.0.len(), |at| start + at);
+        let (origin, path) = self.0.split_at(path_at);
+        let origin = origin.to_ascii_lowercase();
+        // Both documents say: remove a terminating slash first.
+        let path = path.strip_suffix('/').unwrap_or(path);
+        Endpoint::parse(&match document {
+            WellKnown::OpenId => format!("{origin}{path}/.well-known/openid-configuration"),
+            WellKnown::AuthorizationServer => {
+                format!("{origin}/.well-known/oauth-authorization-server{path}")
+            }
+            WellKnown::Application(name) => format!("{origin}/.well-known/{name}{path}"),
+        })
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issuer").field(&self.0).finish()
+    }
+}
+
+/// Which document about an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WellKnown {
+    /// `openid-configuration`, appended to the issuer (OpenID Connect Discovery §4.1).
+    OpenId,
+    /// `oauth-authorization-server`, inserted before the issuer's path (RFC 8414 §3.1).
+    AuthorizationServer,
+    /// Another registered name, inserted before the issuer's path (RFC 8414 §3).
+    Application(Box<str>),
+}

@@ -1,0 +1,216 @@
+//! The metadata document (RFC 8414 §2).
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::Issuer;
+use crate::{
+    endpoint::Endpoint,
+    error::{Error, ErrorKind, Reason, Result},
+    response::{
+        members::{members, read},
+        value::{Text, Texts},
+    },
+};
+
+/// What a server says about itself: its endpoints, and what it supports.
+///
+/// It is learned by [`Discovery`](super::Discovery), or written down for servers without a document:
+///
+/// ```
+/// use valetkey_proto::oauth2::server::{Issuer, ServerMetadata};
+///
+/// let server = ServerMetadata::new(Issuer::parse("https://as.example")?)
+///     .with_authorization_endpoint("https://as.example/authorize")?
+///     .with_token_endpoint("https://as.example/token")?;
+/// assert_eq!(server.token_endpoint()?.as_str(), "https://as.example/token");
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ServerMetadata {
+    issuer: Issuer,
+    authorization_endpoint: Option<Endpoint>,
+    token_endpoint: Option<Endpoint>,
+    names_issuer: bool,
+    auth_methods: Option<Vec<Box<str>>>,
+    challenge_methods: Option<Vec<Box<str>>>,
+    scopes: Option<Vec<Box<str>>>,
+    document: Bytes,
+}
+
+members! {
+    /// The members that are read when the document arrives.
+    struct Document {
+        issuer: Text<'de>,
+        authorization_endpoint: Text<'de>,
+        token_endpoint: Text<'de>,
+        authorization_response_iss_parameter_supported: bool,
+        token_endpoint_auth_methods_supported: Texts,
+        code_challenge_methods_supported: Texts,
+        scopes_supported: Texts,
+    }
+}
+
+impl ServerMetadata {
+    /// A server of which nothing is known yet.
+    #[must_use]
+    pub fn new(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            authorization_endpoint: None,
+            token_endpoint: None,
+            names_issuer: false,
+            auth_methods: None,
+            challenge_methods: None,
+            scopes: None,
+            document: Bytes::new(),
+        }
+    }
+
+    /// Reads the metadata document of this issuer.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::IssuerMismatch`] if the document is another issuer's, byte for byte
+    /// (RFC 8414 §3.3). `Protocol`: [`Reason::Malformed`], [`Reason::DuplicateParameter`],
+    /// [`Reason::MissingParameter`] without an issuer, [`Reason::InvalidUrl`] or [`Reason::InsecureUrl`] if an
+    /// endpoint is not `https`.
+    pub fn parse(issuer: &Issuer, document: &Bytes) -> Result<Self> {
+        let malformed = |_| Error::new(ErrorKind::Protocol, Reason::Malformed);
+        let read: Document<'_> = read(std::str::from_utf8(document).map_err(malformed)?)?;
+        let named = read
+            .issuer
+            .ok_or_else(|| Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("issuer"))?;
+        if *named != *issuer.as_str() {
+            return Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch));
+        }
+        Ok(Self {
+            issuer: issuer.clone(),
+            authorization_endpoint: learned(
+                read.authorization_endpoint.as_deref(),
+                "authorization_endpoint",
+            )?,
+            token_endpoint: learned(read.token_endpoint.as_deref(), "token_endpoint")?,
+            names_issuer: read.authorization_response_iss_parameter_supported.unwrap_or(false),
+            auth_methods: read.token_endpoint_auth_methods_supported.map(|Texts(list)| list),
+            challenge_methods: read.code_challenge_methods_supported.map(|Texts(list)| list),
+            scopes: read.scopes_supported.map(|Texts(list)| list),
+            document: document.clone(),
+        })
+    }
+
+    /// Sets where users sign in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`].
+    pub fn with_authorization_endpoint(mut self, url: &str) -> Result<Self> {
+        self.authorization_endpoint = Some(Endpoint::parse(url)?);
+        Ok(self)
+    }
+
+    /// Sets where tokens are asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`].
+    pub fn with_token_endpoint(mut self, url: &str) -> Result<Self> {
+        self.token_endpoint = Some(Endpoint::parse(url)?);
+        Ok(self)
+    }
+
+    /// Says that the server names itself in every authorization response (RFC 9207 §3).
+    #[must_use]
+    pub fn with_issuer_in_responses(mut self) -> Self {
+        self.names_issuer = true;
+        self
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Where users sign in (`authorization_endpoint`).
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`] if the server has none.
+    pub fn authorization_endpoint(&self) -> Result<&Endpoint> {
+        self.authorization_endpoint.as_ref().ok_or_else(|| missing("authorization_endpoint"))
+    }
+
+    /// Where tokens are asked for (`token_endpoint`).
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`] if the server has none.
+    pub fn token_endpoint(&self) -> Result<&Endpoint> {
+        self.token_endpoint.as_ref().ok_or_else(|| missing("token_endpoint"))
+    }
+
+    /// Whether the server names itself in every authorization response
+    /// (`authorization_response_iss_parameter_supported`, RFC 9207 §3).
+    #[must_use]
+    pub fn names_issuer_in_responses(&self) -> bool {
+        self.names_issuer
+    }
+
+    /// Whether a client may authenticate by this method (`token_endpoint_auth_methods_supported`); a server
+    /// that does not say takes `client_secret_basic` (RFC 8414 §2).
+    #[must_use]
+    pub fn supports_auth(&self, method: &str) -> bool {
+        match &self.auth_methods {
+            Some(methods) => methods.iter().any(|known| **known == *method),
+            None => method == "client_secret_basic",
+        }
+    }
+
+    /// Whether the server takes code challenges by this method (`code_challenge_methods_supported`); `None`
+    /// if it does not say.
+    #[must_use]
+    pub fn supports_challenge(&self, method: &str) -> Option<bool> {
+        self.challenge_methods.as_ref().map(|methods| methods.iter().any(|known| **known == *method))
+    }
+
+    /// The scopes that the server lists (`scopes_supported`).
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().flatten().map(|scope| &**scope)
+    }
+
+    /// Another member of the document, read anew at every call; `None` if it is absent, `null` or of another
+    /// type than `T`.
+    ///
+    /// # Security
+    ///
+    /// A URL read in this way has not been checked: hand it to [`Endpoint::parse`].
+    #[must_use]
+    pub fn extra<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let document: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&self.document).ok()?;
+        serde_json::from_value(document.get(name).filter(|value| !value.is_null())?.clone()).ok()
+    }
+}
+
+impl fmt::Debug for ServerMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerMetadata")
+            .field("issuer", &self.issuer)
+            .field("authorization_endpoint", &self.authorization_endpoint)
+            .field("token_endpoint", &self.token_endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A URL that the document names: checked like one of the user's, but the fault is the server's.
+fn learned(url: Option<&str>, name: &'static str) -> Result<Option<Endpoint>> {
+    let blame = |error: Error| error.restated_by(ErrorKind::Protocol).with_detail(name);
+    url.map(|url| Endpoint::parse(url).map_err(blame)).transpose()
+}
+
+fn missing(name: &'static str) -> Error {
+    Error::new(ErrorKind::Config, Reason::MissingEndpoint).with_detail(name)
+}

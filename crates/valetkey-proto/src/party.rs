@@ -1,0 +1,173 @@
+//! Who we are to a server: how requests are authenticated, and how many retries are left.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderValue, header::AUTHORIZATION};
+use zeroize::Zeroizing;
+
+use crate::{
+    draft::Draft,
+    endpoint::Origin,
+    error::{Error, ErrorKind, Reason, Result},
+    form,
+    oauth2::{
+        client::{ClientAuth, ClientId, Method},
+        server::Issuer,
+    },
+    secret::{AccessToken, ClientSecret, wiped},
+};
+
+/// One side of a relation with one server, shared by all calls to it.
+///
+/// [`Call`](crate::Call) lets it authenticate every request, and takes every retry from its budget: 500
+/// units, of which a retry costs 14, or 5 if the server asked for it, and an answer gives one back. A
+/// server that is down so gets few retries from many callers.
+pub struct Party {
+    issuer: Option<Issuer>,
+    auth: Auth,
+    budget: AtomicU32,
+}
+
+enum Auth {
+    None,
+    /// `Authorization: Basic …`, made once.
+    Basic(HeaderValue),
+    Post(ClientId, ClientSecret),
+    /// A public client names itself (RFC 6749 §3.2.1).
+    Public(ClientId),
+    Bearer(AccessToken, Arc<[Origin]>),
+}
+
+impl Party {
+    /// Nobody in particular: for metadata and other public documents.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::with(None, Auth::None)
+    }
+
+    /// A client of this server, which authenticates in this way (RFC 6749 §2.3).
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidValue`] if the id or the secret cannot be put into a header as they are
+    /// (only with [`ClientAuth::secret_basic_raw`]).
+    pub fn client(issuer: Issuer, id: &ClientId, auth: &ClientAuth) -> Result<Self> {
+        let auth = match auth.method() {
+            Method::None => Auth::Public(id.clone()),
+            Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
+            Method::Basic(secret) => {
+                let mut text = Zeroizing::new(String::with_capacity(
+                    3 * (id.as_str().len() + secret.expose().len()) + 1,
+                ));
+                form::encode(&mut text, id.as_str());
+                text.push(':');
+                form::encode(&mut text, secret.expose());
+                Auth::Basic(basic(&text)?)
+            }
+            Method::BasicRaw(secret) => {
+                // RFC 7617 §2: the first colon ends the user id.
+                if id.as_str().contains(':') {
+                    return Err(Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client id"));
+                }
+                let text = Zeroizing::new([id.as_str(), ":", secret.expose()].concat());
+                Auth::Basic(basic(&text)?)
+            }
+        };
+        Ok(Self::with(Some(issuer), auth))
+    }
+
+    /// The bearer of an access token that may be shown to these origins and to nobody else.
+    #[must_use]
+    pub fn bearer(issuer: Issuer, token: AccessToken, origins: Arc<[Origin]>) -> Self {
+        Self::with(Some(issuer), Auth::Bearer(token, origins))
+    }
+
+    fn with(issuer: Option<Issuer>, auth: Auth) -> Self {
+        Self { issuer, auth, budget: AtomicU32::new(BUDGET) }
+    }
+
+    /// The issuer of the server, unless this is nobody in particular.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
+    }
+
+    /// Authenticates a request, anew at every attempt.
+    pub(crate) fn authenticate(&self, draft: &mut Draft) -> Result<()> {
+        match &self.auth {
+            Auth::None => return Ok(()),
+            Auth::Basic(header) => {
+                draft.headers_mut().insert(AUTHORIZATION, header.clone());
+            }
+            Auth::Post(id, secret) => {
+                let form = draft.form_mut().ok_or_else(no_form)?;
+                form.push("client_id", id.as_str()).push("client_secret", secret.expose());
+            }
+            Auth::Public(id) => {
+                draft.form_mut().ok_or_else(no_form)?.push("client_id", id.as_str());
+            }
+            Auth::Bearer(token, origins) => {
+                if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
+                    return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
+                }
+                if draft.headers().contains_key(AUTHORIZATION) {
+                    return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+                }
+                draft.headers_mut().insert(AUTHORIZATION, token.header().clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Pays for a retry; `false` if the budget does not reach.
+    pub(crate) fn pay(&self, cost: u32) -> bool {
+        self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(cost)).is_ok()
+    }
+
+    /// An answer came: the server is alive.
+    pub(crate) fn earn(&self) {
+        // While nothing was spent, which is nearly always, the shared line is read and not written.
+        if self.budget.load(Ordering::Relaxed) < BUDGET {
+            let earned = |left: u32| Some(left.saturating_add(1).min(BUDGET));
+            let _ = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earned);
+        }
+    }
+}
+
+/// The units of a full budget.
+const BUDGET: u32 = 500;
+
+/// `Basic` credentials (RFC 7617 §2) as a header value that is wiped and marked sensitive.
+fn basic(credentials: &str) -> Result<HeaderValue> {
+    let mut text = "Basic ".to_owned();
+    text.reserve_exact(credentials.len().div_ceil(3) * 4);
+    STANDARD.encode_string(credentials, &mut text);
+    let invalid = |_| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client credentials");
+    let mut value = HeaderValue::from_maybe_shared(wiped(text.into_bytes())).map_err(invalid)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn no_form() -> Error {
+    Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("client authentication needs a form")
+}
+
+impl fmt::Debug for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let auth = match self.auth {
+            Auth::None => "none",
+            Auth::Basic(_) => "basic",
+            Auth::Post(..) => "post",
+            Auth::Public(_) => "public",
+            Auth::Bearer(..) => "bearer",
+        };
+        f.debug_struct("Party").field("issuer", &self.issuer).field("auth", &auth).finish_non_exhaustive()
+    }
+}
