@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::{
     clock::{Clock, beginning},
+    fault::Fault,
     provider::Provider,
     run::Spawning,
     settings::{AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
@@ -33,6 +34,7 @@ pub struct ProviderBuilder {
     start: Option<SystemTime>,
     spawning: Spawning,
     yields: bool,
+    faults: Vec<Fault>,
 }
 
 impl Default for ProviderBuilder {
@@ -43,6 +45,7 @@ impl Default for ProviderBuilder {
             start: Some(beginning()),
             spawning: Spawning::default(),
             yields: false,
+            faults: Vec::new(),
         }
     }
 }
@@ -174,10 +177,19 @@ impl ProviderBuilder {
         self
     }
 
+    /// Lets something go wrong; of several faults at one place, the first happens until its times are over.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
     /// The provider.
     #[must_use]
     pub fn build(self) -> Provider {
         let state = State::new(self.settings, self.seed);
-        Provider::assemble(state, Clock::new(self.start), self.seed, self.spawning, self.yields)
+        let clock = Clock::new(self.start);
+        let provider = Provider::assemble(state, clock, self.seed, self.spawning, self.yields);
+        self.faults.into_iter().for_each(|fault| provider.add_fault(fault));
+        provider
     }
 }

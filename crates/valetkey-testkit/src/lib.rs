@@ -78,6 +78,7 @@
 mod builder;
 mod clock;
 mod endpoint;
+mod fault;
 mod message;
 mod provider;
 mod random;
@@ -90,6 +91,7 @@ mod user;
 mod wire;
 
 pub use builder::ProviderBuilder;
+pub use fault::{Body, Effect, Expect, Fault, Member, Param, fault, faults};
 pub use provider::Provider;
 pub use random::SeededRandom;
 pub use run::{Spawning, block_on};

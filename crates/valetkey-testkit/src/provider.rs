@@ -16,6 +16,7 @@ use crate::{
     builder::ProviderBuilder,
     clock::Clock,
     endpoint::Route,
+    fault::{Fault, Faults},
     message::{Asked, Params},
     random::SeededRandom,
     run::{Pause, Spawning},
@@ -59,6 +60,7 @@ struct Shared {
 struct Inner {
     state: State,
     transcript: Transcript,
+    faults: Faults,
 }
 
 impl Provider {
@@ -75,7 +77,7 @@ impl Provider {
 
     pub(crate) fn assemble(state: State, clock: Clock, seed: u64, spawning: Spawning, yields: bool) -> Self {
         let random = Arc::new(SeededRandom::labelled(seed, "client"));
-        let inner = Mutex::new(Inner { state, transcript: Transcript::default() });
+        let inner = Mutex::new(Inner { state, transcript: Transcript::default(), faults: Faults::default() });
         Self { shared: Arc::new(Shared { clock, random, spawning, yields, inner }) }
     }
 
@@ -174,6 +176,28 @@ impl Provider {
 
 /// What happens behind the client's back.
 impl Provider {
+    /// Lets this go wrong from now on, and nothing else.
+    pub fn set_fault(&self, fault: Fault) {
+        self.clear_faults();
+        self.add_fault(fault);
+    }
+
+    /// Lets this go wrong too; of several faults at one place, the first happens until its times are over.
+    pub fn add_fault(&self, fault: Fault) {
+        self.inner().faults.add(fault);
+    }
+
+    /// Lets all be well again.
+    pub fn clear_faults(&self) {
+        self.inner().faults.clear();
+    }
+
+    /// How many times a fault has happened, so that a test knows that what it expects was put to the test.
+    #[must_use]
+    pub fn faults_happened(&self) -> usize {
+        self.inner().faults.happened
+    }
+
     /// Revokes every access token, so that the client is surprised by a 401; refresh tokens stay good.
     pub fn revoke_access_tokens(&self) {
         self.inner().state.revoke_all_access();
@@ -258,7 +282,8 @@ impl Provider {
         };
         let records = inner.state.settings.records;
         inner.transcript.note(place, records, entry);
-        let script = Script::from(route.answer(&mut inner.state, asked));
+        let state = &mut inner.state;
+        let script = inner.faults.play(place, || route.answer(state, asked));
         if let Some(entry) = inner.transcript.entries.last_mut().filter(|_| records) {
             entry.status = (script.fate == Fate::Answered).then_some(script.status);
         }

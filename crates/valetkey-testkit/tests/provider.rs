@@ -401,7 +401,7 @@ fn tasks_are_handed_back_or_run() {
 
     assert!(Provider::new().spawn(Box::pin(async {})).is_err());
     let (sender, receiver) = mpsc::channel();
-    for spawning in [Spawning::Thread, Spawning::with(|task| valetkey_testkit::block_on(task))] {
+    for spawning in [Spawning::Thread, Spawning::with(valetkey_testkit::block_on)] {
         let sender = sender.clone();
         let provider = Provider::builder().spawning(spawning).build();
         assert!(provider.spawn(Box::pin(async move { sender.send(()).unwrap() })).is_ok());
