@@ -65,6 +65,15 @@ impl Fault {
         self.at = at;
         self
     }
+
+    /// Whether it means the same when the provider is served on a port.
+    ///
+    /// There, somebody has answered the connection before [`Effect::Refuse`] can refuse it, so that it
+    /// becomes [`Effect::Drop`]; and [`Effect::Forged`] has nobody who would bring the forged callback.
+    #[must_use]
+    pub const fn holds_on_a_port(&self) -> bool {
+        !matches!(self.effect, Effect::Refuse | Effect::Forged(_))
+    }
 }
 
 /// What a correct client does about a [`Fault`].

@@ -75,6 +75,35 @@
 //! attempt, a rotated refresh token that comes again ends its grant, and parameters that occur twice are
 //! refused. It shares no code with the client that it tests.
 
+//!
+//! # What goes wrong
+//!
+//! A [`Fault`] is a row of data: where it happens, what happens, and what a correct client does about it.
+//! [`faults`] is the table, from an issuer that differs by a slash to a body without an end, and one loop
+//! tests them all. The endpoints know nothing of it.
+//!
+//! ```
+//! use valetkey_testkit::{Provider, fault};
+//!
+//! let provider = Provider::builder().fault(fault("iss-wrong")).build();
+//! let callback = provider.visit(
+//!     "https://issuer.test/authorize?response_type=code&client_id=app&state=s1\
+//!      &redirect_uri=https%3A%2F%2Fclient.test%2Fcb",
+//! )?;
+//! assert!(callback.ends_with("iss=https%3A%2F%2Fevil.test"));
+//!
+//! // … the client receives the callback and must go no further:
+//! let mark = provider.mark();
+//! provider.assert_quiet_since(mark);
+//! # Ok::<(), valetkey_testkit::VisitError>(())
+//! ```
+//!
+//! # On a port
+//!
+//! With the feature `serve`, `Provider::serve` puts the same provider on a port of `127.0.0.1`, for a real
+//! browser, a client in another process, or an HTTP client that is to meet the same faults. With
+//! [`User::interactive`] it shows a page with two buttons.
+
 mod builder;
 mod clock;
 mod endpoint;
@@ -84,6 +113,8 @@ mod provider;
 mod random;
 mod run;
 mod script;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod state;
 mod transcript;
@@ -95,6 +126,8 @@ pub use fault::{Body, Effect, Expect, Fault, Member, Param, fault, faults};
 pub use provider::Provider;
 pub use random::SeededRandom;
 pub use run::{Spawning, block_on};
+#[cfg(feature = "serve")]
+pub use serve::Served;
 pub use settings::{AuthMethod, RegisteredClient, SPECIAL_SECRET, WellKnown};
 pub use transcript::{Entry, Mark, Place};
 pub use user::{User, VisitError};

@@ -104,6 +104,14 @@ impl Provider {
         self.shared.clock.advance(time);
     }
 
+    /// Moves the provider to another origin; its path stays.
+    #[cfg(feature = "serve")]
+    pub(crate) fn move_to(&self, origin: &str) {
+        let issuer = &mut self.inner().state.settings.issuer;
+        origin.clone_into(&mut issuer.origin);
+        issuer.text = format!("{origin}{}", issuer.path);
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -408,3 +408,35 @@ fn tasks_are_handed_back_or_run() {
         receiver.recv().unwrap();
     }
 }
+
+#[test]
+fn a_provider_that_yields_can_be_left_half_way() {
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+    let provider = Provider::builder().yields(true).build();
+    let request = || http::Request::get(provider.api("me")).body(bytes::Bytes::new()).unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut send = pin!(provider.send(request(), valetkey_http::Limits::default()));
+    let mut counts = Vec::new();
+    loop {
+        let polled = send.as_mut().poll(&mut context);
+        counts.push(provider.count(Place::Resource));
+        if let Poll::Ready(answer) = polled {
+            assert_eq!(answer.unwrap().status(), StatusCode::UNAUTHORIZED);
+            break;
+        }
+    }
+    assert_eq!(counts, [0, 1, 1], "not yet arrived, arrived, answered");
+}
+
+#[test]
+fn what_is_not_recorded_is_still_counted() {
+    let provider = Provider::builder().records(false).build();
+    let mark = provider.mark();
+    log_in(&provider);
+    assert!(provider.transcript().is_empty());
+    assert_eq!(provider.count(Place::Token), 1);
+    assert!(std::panic::catch_unwind(AssertUnwindSafe(|| provider.assert_quiet_since(mark))).is_err());
+}
