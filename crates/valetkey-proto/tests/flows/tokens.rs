@@ -1,10 +1,8 @@
 //! Transcripts of whole flows: the requests that are expected, the answers that come back.
 
-mod transcript;
-
 use std::sync::Arc;
 
-use transcript::{World, answer, json, play};
+use crate::transcript::{World, answer, json, play};
 use valetkey_proto::{
     Call, ErrorKind, Party, Reason,
     oauth2::{
@@ -56,7 +54,7 @@ fn a_sign_in_from_the_url_to_renewed_tokens() {
 
     let exchange = || {
         let (_, pending) = begin();
-        let received = pending.receive(&callback()).unwrap();
+        let received = pending.receive(callback()).unwrap();
         Call::new(AuthorizationCodeGrant::new(&server(), received).unwrap(), party())
     };
     let verifier = "ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-P0A";
@@ -70,7 +68,7 @@ fn a_sign_in_from_the_url_to_renewed_tokens() {
     assert_eq!(response.extra::<String>("refresh_token").as_deref(), Some("rt1"));
     assert!(response.quirks().is_empty());
     let tokens = TokenSet::of(&response, None).unwrap();
-    assert_eq!(tokens.expires_at(), Some(transcript::START + std::time::Duration::from_secs(3600)));
+    assert_eq!(tokens.expires_at(), Some(crate::transcript::START + std::time::Duration::from_secs(3600)));
 
     let refresh = || {
         let grant = RefreshTokenGrant::new(&server(), RefreshToken::new("rt1")).unwrap();

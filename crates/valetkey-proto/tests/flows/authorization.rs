@@ -1,10 +1,8 @@
 //! The user's trip: what the URL carries, what a callback may be, and what a sealed sign-in survives.
 
-mod transcript;
-
 use std::{collections::HashSet, time::Duration};
 
-use transcript::World;
+use crate::transcript::World;
 use valetkey_proto::{
     ErrorCode, ErrorKind, Reason, Timestamp,
     crypto::SystemRandom,
@@ -50,7 +48,7 @@ fn the_url_keeps_the_query_of_the_endpoint_and_takes_no_reserved_parameter() {
         let error = request.clone().with_parameter(name, "x").unwrap_err();
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Usage, Reason::ReservedParameter), "{name}");
     }
-    assert!(request.clone().with_scope("c").is_err());
+    assert!(request.with_scope("c").is_err());
 }
 
 #[test]
@@ -218,13 +216,13 @@ fn a_sealed_sign_in_goes_on_elsewhere() {
         let env = valetkey_proto::Env { now, ..world.env() };
         PendingAuthorization::open(text, &issuer, &id, keys, &env)
     };
-    let minutes = |minutes: u64| transcript::START + Duration::from_secs(60 * minutes);
+    let minutes = |minutes: u64| crate::transcript::START + Duration::from_secs(60 * minutes);
     let opened = open(sealed.expose(), &keys(), minutes(10)).unwrap();
     let callback = format!("/cb?keep=1&code=c&state={state}&iss=https://as.example");
     assert!(opened.receive(callback).is_ok());
 
     let rolled = SealingKeys::new(SealingKey::new([8; 32])).with_former(SealingKey::new([7; 32]));
-    assert!(open(sealed.expose(), &rolled, transcript::START).is_ok());
+    assert!(open(sealed.expose(), &rolled, crate::transcript::START).is_ok());
     for (now, why) in
         [(minutes(11), Reason::PendingExpired), (Timestamp::from_secs(0), Reason::PendingExpired)]
     {
@@ -244,7 +242,7 @@ fn a_sealed_sign_in_goes_on_elsewhere() {
         (&format!("vk1.{}", "A".repeat(100_000)), &keys()),
         (sealed.expose().trim_start_matches("vk1."), &keys()),
     ] {
-        let error = open(text, keys, transcript::START).unwrap_err();
+        let error = open(text, keys, crate::transcript::START).unwrap_err();
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::SealBroken));
     }
     for (issuer, id) in [("https://evil.example", "my app"), ("https://as.example", "other")] {

@@ -1,12 +1,10 @@
 //! `Call`, step by step: what is sent, what is sent again, and what never is.
 
-mod transcript;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::transcript::{World, answer, json};
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
-use transcript::{World, answer, json};
 use valetkey_http::{Failure, FailureKind, Phase, Response, Sent};
 use valetkey_proto::{
     Call, Draft, Env, Error, ErrorKind, Event, Exchange, Flow, Party, Place, Reason, Result, Retry, Step,
@@ -184,14 +182,14 @@ fn a_wait_is_waited_for_whatever_the_clock_does() {
     let Ok(Step::Wait(wait)) = call.step(lost(Sent::Maybe), &world.env()) else { panic!("should wait") };
     assert!(wait > Duration::ZERO && wait <= Duration::from_millis(500));
     for early in [wait / 2, wait / 4] {
-        world.now = transcript::START + early;
+        world.now = crate::transcript::START + early;
         let Ok(Step::Wait(rest)) = call.step(Event::Go, &world.env()) else { panic!("too early") };
         assert!(rest <= wait - early + Duration::from_millis(1), "{rest:?}");
     }
     world.now = Timestamp::from_secs(0);
     let Ok(Step::Wait(rest)) = call.step(Event::Go, &world.env()) else { panic!("too early") };
     assert_eq!(rest, wait, "never more than it first was");
-    world.now = transcript::START + wait;
+    world.now = crate::transcript::START + wait;
     assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Send(..))));
 }
 
@@ -305,7 +303,10 @@ fn s_tk_02_clients_authenticate_in_one_way() {
         };
         assert_eq!(request.headers().get("authorization").map(|value| value.to_str().unwrap()), header);
         assert!(request.headers().get("authorization").is_none_or(http::HeaderValue::is_sensitive));
-        assert_eq!(request.body(), &Bytes::from(format!("now={}{form}", transcript::START.as_millis())));
+        assert_eq!(
+            request.body(),
+            &Bytes::from(format!("now={}{form}", crate::transcript::START.as_millis()))
+        );
         assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
         assert_eq!((request.method(), demand.fresh, demand.body_bytes), (&Method::POST, true, 1024));
     }

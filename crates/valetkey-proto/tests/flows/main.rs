@@ -1,0 +1,6 @@
+//! The flows, on their boundary: step by step, and by transcripts.
+
+mod authorization;
+mod call;
+mod tokens;
+mod transcript;

@@ -1,0 +1,195 @@
+//! How a provider is set up.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{
+    clock::{Clock, beginning},
+    fault::Fault,
+    provider::Provider,
+    run::Spawning,
+    settings::{AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
+    state::State,
+    user::User,
+};
+
+/// Sets up a [`Provider`]; every part has a default.
+///
+/// ```
+/// use std::time::Duration;
+/// use valetkey_testkit::{Provider, User};
+///
+/// let provider = Provider::builder()
+///     .issuer("https://login.test/tenant")
+///     .access_token_lifetime(Duration::from_secs(60))
+///     .rotation(false)
+///     .user(User::refuses())
+///     .build();
+/// assert_eq!(provider.issuer(), "https://login.test/tenant");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ProviderBuilder {
+    settings: Settings,
+    seed: u64,
+    start: Option<SystemTime>,
+    spawning: Spawning,
+    yields: bool,
+    faults: Vec<Fault>,
+}
+
+impl Default for ProviderBuilder {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            seed: 0,
+            start: Some(beginning()),
+            spawning: Spawning::default(),
+            yields: false,
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl ProviderBuilder {
+    /// The issuer, `https://issuer.test` by default. It may have a path.
+    ///
+    /// # Panics
+    ///
+    /// If the text has no scheme and host.
+    pub fn issuer(mut self, issuer: &str) -> Self {
+        match Issuer::parse(issuer) {
+            Some(issuer) => self.settings.issuer = issuer,
+            None => panic!("an issuer is a URL, and this has no scheme: {issuer}"),
+        }
+        self
+    }
+
+    /// What all randomness is made of, on both sides; 0 by default.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Registers a client; one of the same id is replaced.
+    pub fn client(mut self, client: RegisteredClient) -> Self {
+        self.settings.clients.retain(|known| known.id != client.id);
+        self.settings.clients.push(client);
+        self
+    }
+
+    /// Adds an account to `alice` and `bob`.
+    pub fn account(mut self, name: impl Into<String>) -> Self {
+        self.settings.users.push(name.into());
+        self
+    }
+
+    /// Who sits at the browser; by default a user who approves, signed in as `alice`.
+    pub fn user(mut self, user: User) -> Self {
+        self.settings.user = user;
+        self
+    }
+
+    /// How long a code is good; 60 s by default.
+    pub fn code_lifetime(mut self, time: Duration) -> Self {
+        self.settings.code_lifetime = time;
+        self
+    }
+
+    /// How long an access token is good; one hour by default.
+    pub fn access_token_lifetime(mut self, time: Duration) -> Self {
+        self.settings.access_lifetime = time;
+        self
+    }
+
+    /// How long a refresh token is good; 30 days by default.
+    pub fn refresh_token_lifetime(mut self, time: Duration) -> Self {
+        self.settings.refresh_lifetime = time;
+        self
+    }
+
+    /// Whether a code brings a refresh token; it does by default.
+    pub fn refresh_tokens(mut self, issued: bool) -> Self {
+        self.settings.issues_refresh_tokens = issued;
+        self
+    }
+
+    /// Whether each refresh replaces the refresh token; it does by default.
+    ///
+    /// Then one that comes a second time ends the whole grant (RFC 9700 §4.14.2).
+    pub fn rotation(mut self, rotates: bool) -> Self {
+        self.settings.rotates = rotates;
+        self
+    }
+
+    /// How long a replaced refresh token may still be used, for clients that lost an answer; not at all by
+    /// default.
+    pub fn rotation_grace(mut self, time: Duration) -> Self {
+        self.settings.grace = time;
+        self
+    }
+
+    /// Whether callbacks name the issuer and the metadata says so (RFC 9207); they do by default.
+    pub fn sends_iss(mut self, sends: bool) -> Self {
+        self.settings.sends_iss = sends;
+        self
+    }
+
+    /// Where metadata is published; at the first two of [`WellKnown`] by default.
+    pub fn documents(mut self, documents: impl IntoIterator<Item = WellKnown>) -> Self {
+        self.settings.documents = documents.into_iter().collect();
+        self
+    }
+
+    /// Which ways of client authentication the provider takes at all; every [`AuthMethod`] by default.
+    pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
+        self.settings.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// When virtual time begins; 2030-01-01 00:00:00 UTC by default.
+    pub fn start(mut self, time: SystemTime) -> Self {
+        self.start = Some(time);
+        self
+    }
+
+    /// Follow the system's clock, for a provider that is served to others.
+    pub fn real_clock(mut self) -> Self {
+        self.start = None;
+        self
+    }
+
+    /// What becomes of tasks; they are handed back by default.
+    pub fn spawning(mut self, spawning: Spawning) -> Self {
+        self.spawning = spawning;
+        self
+    }
+
+    /// Whether every `send` suspends once before the request arrives and once before its answer does, so
+    /// that other tasks run in between and a test can drop a future half way; it does not by default.
+    pub fn yields(mut self, yields: bool) -> Self {
+        self.yields = yields;
+        self
+    }
+
+    /// Whether requests are kept for the transcript; they are by default. Without, they are only counted.
+    pub fn records(mut self, records: bool) -> Self {
+        self.settings.records = records;
+        self
+    }
+
+    /// Lets something go wrong; of several faults at one place, the first happens until its times are over.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn build(self) -> Provider {
+        let state = State::new(self.settings, self.seed);
+        let clock = Clock::new(self.start);
+        let provider = Provider::assemble(state, clock, self.seed, self.spawning, self.yields);
+        self.faults.into_iter().for_each(|fault| provider.add_fault(fault));
+        provider
+    }
+}

@@ -1,0 +1,169 @@
+//! The one place where faults happen: between an endpoint and the wire.
+
+use std::{collections::VecDeque, iter::repeat_n};
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION},
+};
+
+use super::{
+    Body, Effect, Fault, Param,
+    edit::{as_form, edit_callback, edit_members, query_of},
+};
+use crate::{
+    message::Answer,
+    script::{End, Fate, Script},
+    transcript::Place,
+};
+
+/// The faults that are set, and what they need to remember.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    set: Vec<Fault>,
+    /// The query of the callback before this one.
+    earlier: Option<String>,
+    /// How many times one has happened.
+    pub(crate) happened: usize,
+}
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.set.push(fault);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.set.clear();
+    }
+
+    /// Lets the endpoint act, and the fault that is set at this place happen.
+    pub(crate) fn play(&mut self, place: Place, act: impl FnOnce() -> Answer) -> Script {
+        let Some(effect) = self.next(place) else {
+            let answer = act();
+            self.remember(place, &answer);
+            return answer.into();
+        };
+        match effect {
+            Effect::Refuse => return Script { fate: Fate::Refused, ..Answer::empty(StatusCode::OK).into() },
+            Effect::Answer { status, headers, body } => return answer_of(status, headers, body).into(),
+            _ => {}
+        }
+        let answer = act();
+        let (callback, forged) = match effect {
+            Effect::Callback(params) => (self.edited(&answer, params), None),
+            Effect::Forged(params) => (None, self.edited(&answer, params)),
+            _ => (None, None),
+        };
+        self.remember(place, &answer);
+        let mut script = Script::from(changed(answer, &effect));
+        if let Some(callback) = callback.and_then(|callback| HeaderValue::try_from(callback).ok()) {
+            script.headers.insert(LOCATION, callback);
+        }
+        script.forged.extend(forged);
+        on_the_way(&mut script, &effect);
+        script
+    }
+
+    /// The effect of the first fault that is due here.
+    fn next(&mut self, place: Place) -> Option<Effect> {
+        let due = |fault: &&mut Fault| fault.at == place && fault.times != Some(0);
+        let fault = self.set.iter_mut().find(due)?;
+        fault.times = fault.times.map(|times| times - 1);
+        self.happened += 1;
+        Some(fault.effect)
+    }
+
+    fn edited(&self, answer: &Answer, params: &[Param]) -> Option<String> {
+        let location = answer.headers.get(LOCATION)?.to_str().ok()?;
+        Some(edit_callback(location, params, self.earlier.as_deref()))
+    }
+
+    fn remember(&mut self, place: Place, answer: &Answer) {
+        if place == Place::Authorize
+            && let Some(location) = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok())
+        {
+            self.earlier = Some(query_of(location).to_owned());
+        }
+    }
+}
+
+fn answer_of(status: u16, headers: &[(&'static str, &'static str)], body: &'static [u8]) -> Answer {
+    let empty = Answer::empty(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    let answer = Answer { body: Bytes::from_static(body), ..empty };
+    headers.iter().fold(answer, |answer, (name, value)| answer.with(HeaderName::from_static(name), *value))
+}
+
+/// What changes in the answer itself.
+fn changed(mut answer: Answer, effect: &Effect) -> Answer {
+    match effect {
+        Effect::Status(status) => {
+            answer.status = StatusCode::from_u16(*status).unwrap_or(answer.status);
+        }
+        Effect::Header(name, value) => {
+            let value = HeaderValue::from_static(value);
+            answer.headers.insert(HeaderName::from_static(name), value);
+        }
+        Effect::Json(members) => answer.body = edit_members(&answer.body, members),
+        Effect::AsForm => {
+            answer.body = as_form(&answer.body);
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            answer.headers.insert(CONTENT_TYPE, form);
+        }
+        Effect::Around(before, after) => answer.body = [before, &*answer.body, after].concat().into(),
+        Effect::LongHead(length) => {
+            answer = answer.with(HeaderName::from_static("x-filler"), "x".repeat(*length));
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// What happens to the answer on its way.
+fn on_the_way(script: &mut Script, effect: &Effect) {
+    match effect {
+        Effect::SlowHead(time) => script.delay = *time,
+        Effect::Drop => script.fate = Fate::Dropped,
+        Effect::Body(body) => body_on_the_way(script, *body),
+        _ => {}
+    }
+}
+
+/// Bytes of white space in one piece.
+const BLOCK: usize = 64 << 10;
+
+fn body_on_the_way(script: &mut Script, body: Body) {
+    static SPACES: [u8; BLOCK] = [b' '; BLOCK];
+    let whole = script.body.pieces.pop_front().unwrap_or_default();
+    let half = whole.slice(..whole.len() / 2);
+    script.body.pieces = VecDeque::from([whole.clone()]);
+    match body {
+        Body::Padded(bytes) => {
+            script.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len() + bytes));
+            script.body.pieces.extend(repeat_n(Bytes::from_static(&SPACES), bytes / BLOCK));
+            script.body.pieces.push_back(Bytes::from_static(&SPACES[..bytes % BLOCK]));
+        }
+        Body::Endless => {
+            script.headers.remove(CONTENT_LENGTH);
+            script.body.end = End::Endless(Bytes::from_static(&SPACES));
+        }
+        Body::Truncated => script.body.pieces = VecDeque::from([half]),
+        Body::Cut => {
+            script.headers.remove(CONTENT_LENGTH);
+            script.body.pieces = VecDeque::from([half]);
+            script.body.end = End::Cut;
+        }
+        Body::Stalling => {
+            script.body.pieces = VecDeque::from([half]);
+            script.body.end = End::Stall;
+        }
+        Body::Trickling(gap) => {
+            script.body.gap = gap;
+            script.body.pieces = (0..whole.len()).map(|at| whole.slice(at..=at)).collect();
+        }
+        Body::Unframed => {
+            script.headers.remove(CONTENT_LENGTH);
+            script.unframed = true;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The table of faults. To add one, add a row.
+
+mod callback;
+mod metadata;
+mod resource;
+mod token;
+
+use valetkey_proto::{ErrorKind, Reason};
+
+use super::{Effect, Expect, Fault};
+use crate::transcript::Place;
+
+/// Every fault that the crate knows.
+///
+/// Each row says what a correct client does about it, so that one loop tests them all:
+///
+/// ```
+/// use valetkey_testkit::{Place, Provider, faults};
+///
+/// for fault in faults().filter(|fault| fault.at == Place::Token) {
+///     let provider = Provider::builder().fault(*fault).build();
+///     // … log in, and compare the outcome with `fault.expect` …
+///     # drop(provider);
+/// }
+/// assert!(faults().count() > 100);
+/// ```
+pub fn faults() -> impl Iterator<Item = &'static Fault> {
+    [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS].into_iter().flatten()
+}
+
+/// The fault of this name.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+#[track_caller]
+pub fn fault(name: &str) -> Fault {
+    match faults().find(|fault| fault.name == name) {
+        Some(fault) => *fault,
+        None => panic!("there is no fault named {name}"),
+    }
+}
+
+const ACCEPTED: Expect = Expect::Accepted;
+const MALFORMED: Expect = protocol(Reason::Malformed);
+const DUPLICATE: Expect = protocol(Reason::DuplicateParameter);
+const TOO_LARGE: Expect = protocol(Reason::TooLarge);
+const REDIRECTED: Expect = protocol(Reason::UnexpectedRedirect);
+const DENIED: Expect = Expect::Rejected { kind: ErrorKind::Denied, reason: Reason::RequestDenied };
+const SERVER_FAILED: Expect = Expect::Rejected { kind: ErrorKind::Server, reason: Reason::ServerFailed };
+const TIMED_OUT: Expect = Expect::Rejected { kind: ErrorKind::Timeout, reason: Reason::TimedOut };
+
+const fn protocol(reason: Reason) -> Expect {
+    Expect::Rejected { kind: ErrorKind::Protocol, reason }
+}
+
+const fn untrusted(reason: Reason) -> Expect {
+    Expect::Rejected { kind: ErrorKind::Untrusted, reason }
+}
+
+const fn transport(reason: Reason) -> Expect {
+    Expect::Rejected { kind: ErrorKind::Transport, reason }
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
+const PAGE: &[u8] = b"<!doctype html><title>Please sign in</title><p>Please sign in.";
+
+/// An answer in place of the endpoint's.
+const fn answer(
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+    body: &'static [u8],
+) -> Effect {
+    Effect::Answer { status, headers, body }
+}
+
+/// A redirect to another host.
+const fn redirect(name: &'static str, at: Place, status: u16, expect: Expect) -> Fault {
+    Fault::new(name, at, answer(status, &[("location", "https://evil.test/")], b""), expect)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_in_kebab_case() {
+        let mut names = BTreeSet::new();
+        for Fault { name, .. } in faults() {
+            assert!(names.insert(name), "{name} occurs twice");
+            let kebab = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            assert!(name.bytes().all(kebab), "{name}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The provider's handle: a backend, a clock, a browser, and what they saw.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION};
+use valetkey_http::{Backend, Failure, Limits, Request, Response, Task};
+use valetkey_proto::random::SecureRandom;
+
+use crate::{
+    builder::ProviderBuilder,
+    clock::Clock,
+    endpoint::Route,
+    fault::{Fault, Faults},
+    message::{Asked, Params},
+    random::SeededRandom,
+    run::{Pause, Spawning},
+    script::{Fate, Script},
+    state::State,
+    transcript::{Entry, Mark, Place, Transcript},
+    user::{User, VisitError},
+    wire,
+};
+
+/// An OAuth provider in this process. It is a [`Backend`]: give it to a client, and every request that
+/// the client makes is answered here, without a socket and in virtual time.
+///
+/// Cheap to clone; all clones are the same provider.
+///
+/// ```
+/// use valetkey_http::{Backend, Limits};
+/// use valetkey_testkit::{Place, Provider, block_on};
+///
+/// let provider = Provider::new();
+/// let url = "https://issuer.test/.well-known/oauth-authorization-server";
+/// let request = http::Request::get(url).body(bytes::Bytes::new())?;
+/// let response = block_on(provider.send(request, Limits::default()))?;
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(provider.count(Place::Metadata), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Provider {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: Clock,
+    random: Arc<SeededRandom>,
+    spawning: Spawning,
+    yields: bool,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: State,
+    transcript: Transcript,
+    faults: Faults,
+}
+
+impl Provider {
+    /// A provider as the crate's documentation describes it: the issuer is `https://issuer.test`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets up a provider part by part.
+    pub fn builder() -> ProviderBuilder {
+        ProviderBuilder::default()
+    }
+
+    pub(crate) fn assemble(state: State, clock: Clock, seed: u64, spawning: Spawning, yields: bool) -> Self {
+        let random = Arc::new(SeededRandom::labelled(seed, "client"));
+        let inner = Mutex::new(Inner { state, transcript: Transcript::default(), faults: Faults::default() });
+        Self { shared: Arc::new(Shared { clock, random, spawning, yields, inner }) }
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.inner().state.settings.issuer.text.clone()
+    }
+
+    /// The URL of a protected resource: `me`, `admin` or `echo`.
+    #[must_use]
+    pub fn api(&self, name: &str) -> String {
+        self.inner().state.settings.issuer.url(&format!("/api/{name}"))
+    }
+
+    /// Randomness for the client under test, from the provider's seed.
+    #[must_use]
+    pub fn random(&self) -> Arc<dyn SecureRandom> {
+        Arc::clone(&self.shared.random) as Arc<dyn SecureRandom>
+    }
+
+    /// Moves the clock ahead.
+    pub fn advance(&self, time: Duration) {
+        self.shared.clock.advance(time);
+    }
+
+    /// Moves the provider to another origin; its path stays.
+    #[cfg(feature = "serve")]
+    pub(crate) fn move_to(&self, origin: &str) {
+        let issuer = &mut self.inner().state.settings.issuer;
+        origin.clone_into(&mut issuer.origin);
+        issuer.text = format!("{origin}{}", issuer.path);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The user's side.
+impl Provider {
+    /// Says who sits at the browser from now on.
+    pub fn set_user(&self, user: User) {
+        self.inner().state.settings.user = user;
+    }
+
+    /// Plays the browser: opens the URL and returns the callback that the user ends at.
+    ///
+    /// ```
+    /// use valetkey_testkit::Provider;
+    ///
+    /// let url = "https://issuer.test/authorize?response_type=code&client_id=app\
+    ///            &redirect_uri=https%3A%2F%2Fclient.test%2Fcb&state=s";
+    /// let callback = Provider::new().visit(url)?;
+    /// assert!(callback.starts_with("https://client.test/cb?code="));
+    /// # Ok::<(), valetkey_testkit::VisitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`VisitError`] if the trip does not end at the client: the URL is another one's, or the provider
+    /// shows a page.
+    pub fn visit(&self, url: impl AsRef<str>) -> Result<String, VisitError> {
+        Ok(self.callbacks(url)?.pop().unwrap_or_default())
+    }
+
+    /// Like [`visit`](Self::visit), with all callbacks that reach the client, in their order.
+    ///
+    /// It is one, unless a fault has somebody else send the client a forged one first.
+    ///
+    /// # Errors
+    ///
+    /// As [`visit`](Self::visit).
+    pub fn callbacks(&self, url: impl AsRef<str>) -> Result<Vec<String>, VisitError> {
+        let uri: Uri = url.as_ref().parse().map_err(|_| VisitError::Elsewhere)?;
+        if !self.is_authorization_endpoint(&uri) {
+            return Err(VisitError::Elsewhere);
+        }
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        let script = self.answer(&Method::GET, &uri, &headers, &body, None);
+        if script.fate != Fate::Answered {
+            return Err(VisitError::Unreachable);
+        }
+        let location = script.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+        match location {
+            Some(location) if script.status == StatusCode::SEE_OTHER => {
+                let mut callbacks = script.forged;
+                callbacks.push(location.into_owned());
+                Ok(callbacks)
+            }
+            _ => {
+                let page: Vec<u8> = script.body.pieces.iter().flatten().copied().collect();
+                let html = String::from_utf8_lossy(&page).into_owned();
+                Err(VisitError::Page { status: script.status, html })
+            }
+        }
+    }
+
+    fn is_authorization_endpoint(&self, uri: &Uri) -> bool {
+        let inner = self.inner();
+        Route::find(&inner.state.settings, &origin(uri), uri.path()) == Route::Authorize
+    }
+}
+
+/// What happens behind the client's back.
+impl Provider {
+    /// Lets this go wrong from now on, and nothing else.
+    pub fn set_fault(&self, fault: Fault) {
+        self.clear_faults();
+        self.add_fault(fault);
+    }
+
+    /// Lets this go wrong too; of several faults at one place, the first happens until its times are over.
+    pub fn add_fault(&self, fault: Fault) {
+        self.inner().faults.add(fault);
+    }
+
+    /// Lets all be well again.
+    pub fn clear_faults(&self) {
+        self.inner().faults.clear();
+    }
+
+    /// How many times a fault has happened, so that a test knows that what it expects was put to the test.
+    #[must_use]
+    pub fn faults_happened(&self) -> usize {
+        self.inner().faults.happened
+    }
+
+    /// Revokes every access token, so that the client is surprised by a 401; refresh tokens stay good.
+    pub fn revoke_access_tokens(&self) {
+        self.inner().state.revoke_all_access();
+    }
+
+    /// Revokes everything that was ever granted, as a user does in their account.
+    pub fn revoke_grants(&self) {
+        self.inner().state.revoke_all_grants();
+    }
+}
+
+/// The transcript.
+impl Provider {
+    /// Every request so far, in its order.
+    #[must_use]
+    pub fn transcript(&self) -> Vec<Entry> {
+        self.inner().transcript.entries.clone()
+    }
+
+    /// How many requests this kind of endpoint got.
+    #[must_use]
+    pub fn count(&self, place: Place) -> usize {
+        self.inner().transcript.count(place)
+    }
+
+    /// This point in the transcript, for [`assert_quiet_since`](Self::assert_quiet_since).
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.inner().transcript.mark()
+    }
+
+    /// The requests since the mark.
+    #[must_use]
+    pub fn requests_since(&self, mark: Mark) -> Vec<Entry> {
+        self.inner().transcript.since(mark).to_vec()
+    }
+
+    /// Checks that no request has left the client since the mark. Visits of the browser do not count.
+    ///
+    /// This is how a test sees that a client rejected something: it goes no further.
+    ///
+    /// # Panics
+    ///
+    /// If there was one; the message lists what came, without secrets.
+    #[track_caller]
+    pub fn assert_quiet_since(&self, mark: Mark) {
+        let inner = self.inner();
+        let came = inner.transcript.mark().by_clients - mark.by_clients;
+        let entries = inner.transcript.since(mark);
+        assert!(came == 0, "{came} requests left the client: {entries:#?}");
+    }
+}
+
+/// The way of every request, from a client in this process, a browser or a socket.
+impl Provider {
+    pub(crate) fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &Bytes,
+        limits: Option<&Limits>,
+    ) -> Script {
+        let now = self.shared.clock.now();
+        let (path, query) = (uri.path(), uri.query().unwrap_or(""));
+        let asked = Asked { method, query, headers, body, now };
+        let origin = origin(uri);
+        let inner = &mut *self.inner();
+        let route = Route::find(&inner.state.settings, &origin, path);
+        let place = route.place(path);
+        let entry = || Entry {
+            place,
+            method: method.clone(),
+            origin,
+            path: path.to_owned(),
+            query: Params::parse(query.as_bytes()),
+            form: asked.form().unwrap_or_default(),
+            headers: headers.clone(),
+            limits: limits.copied(),
+            at: now,
+            status: None,
+        };
+        let records = inner.state.settings.records;
+        inner.transcript.note(place, records, entry);
+        let state = &mut inner.state;
+        let script = inner.faults.play(place, || route.answer(state, asked));
+        if let Some(entry) = inner.transcript.entries.last_mut().filter(|_| records) {
+            entry.status = (script.fate == Fate::Answered).then_some(script.status);
+        }
+        script
+    }
+}
+
+/// Scheme, host and port, as an issuer would write them.
+fn origin(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("");
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(default_port).unwrap_or(authority);
+    format!("{scheme}://{authority}").to_ascii_lowercase()
+}
+
+#[async_trait]
+impl Backend for Provider {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
+        let shared = &*self.shared;
+        if shared.yields {
+            Pause::default().await;
+        }
+        let (parts, body) = request.into_parts();
+        let script = self.answer(&parts.method, &parts.uri, &parts.headers, &body, Some(&limits));
+        let outcome = wire::play(script, &parts.method, &limits, &shared.clock).await;
+        if shared.yields {
+            Pause::default().await;
+        }
+        outcome
+    }
+
+    /// Completes at once, and the clock has moved by `time`.
+    async fn sleep(&self, time: Duration) {
+        self.shared.clock.advance(time);
+        if self.shared.yields {
+            Pause::default().await;
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.clock.now()
+    }
+
+    fn spawn(&self, task: Task) -> Result<(), Task> {
+        self.shared.spawning.spawn(task)
+    }
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("issuer", &self.issuer()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! What the provider remembers: codes, tokens, and the grants that they belong to.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use crate::{random::SeededRandom, settings::Settings};
+
+/// Everything that changes while the provider runs. The endpoints are functions of it and a request.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) random: SeededRandom,
+    grants: Vec<Grant>,
+    codes: HashMap<String, Code>,
+    access: HashMap<String, Access>,
+    refresh: HashMap<String, Refresh>,
+    /// Logins that wait for a human at the consent page, by the ticket in the page.
+    pub(crate) waiting: HashMap<String, Login>,
+}
+
+/// One user's consent to one client; what is issued from it dies with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) client: String,
+    /// `None` for a client that acts for itself.
+    pub(crate) user: Option<String>,
+    pub(crate) scope: String,
+    pub(crate) revoked: bool,
+}
+
+/// The number of a [`Grant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GrantId(usize);
+
+/// A login that the authorization endpoint has checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) client: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) scope: String,
+    pub(crate) challenge: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub(crate) grant: GrantId,
+    pub(crate) redirect_uri: String,
+    pub(crate) challenge: Option<String>,
+    pub(crate) expires: SystemTime,
+    pub(crate) spent: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) grant: GrantId,
+    pub(crate) scope: String,
+    pub(crate) expires: SystemTime,
+    pub(crate) revoked: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Refresh {
+    pub(crate) grant: GrantId,
+    pub(crate) expires: SystemTime,
+    /// When it was replaced by another.
+    pub(crate) spent: Option<SystemTime>,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+        Self {
+            settings,
+            random: SeededRandom::labelled(seed, "provider"),
+            grants: Vec::new(),
+            codes: HashMap::new(),
+            access: HashMap::new(),
+            refresh: HashMap::new(),
+            waiting: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn add_grant(&mut self, client: &str, user: Option<&str>, scope: &str) -> GrantId {
+        let user = user.map(str::to_owned);
+        self.grants.push(Grant { client: client.into(), user, scope: scope.into(), revoked: false });
+        GrantId(self.grants.len() - 1)
+    }
+
+    pub(crate) fn grant(&self, id: GrantId) -> &Grant {
+        &self.grants[id.0]
+    }
+
+    pub(crate) fn revoke_grant(&mut self, id: GrantId) {
+        self.grants[id.0].revoked = true;
+    }
+
+    pub(crate) fn revoke_all_grants(&mut self) {
+        for grant in &mut self.grants {
+            grant.revoked = true;
+        }
+    }
+
+    pub(crate) fn add_code(&mut self, user: &str, login: &Login, now: SystemTime) -> String {
+        let grant = self.add_grant(&login.client, Some(user), &login.scope);
+        let text = format!("code-{}", self.random.text());
+        let code = Code {
+            grant,
+            redirect_uri: login.redirect_uri.clone(),
+            challenge: login.challenge.clone(),
+            expires: now + self.settings.code_lifetime,
+            spent: false,
+        };
+        self.codes.insert(text.clone(), code);
+        text
+    }
+
+    /// Takes a code: what it was, and from now on it is spent (RFC 6749 §4.1.2).
+    pub(crate) fn spend_code(&mut self, text: &str, client: &str) -> Option<Code> {
+        let code = self.codes.get_mut(text)?;
+        if self.grants[code.grant.0].client != client {
+            return None;
+        }
+        let was = code.clone();
+        code.spent = true;
+        Some(was)
+    }
+
+    pub(crate) fn add_access(&mut self, grant: GrantId, scope: &str, now: SystemTime) -> String {
+        let text = format!("at-{}", self.random.text());
+        let expires = now + self.settings.access_lifetime;
+        let access = Access { grant, scope: scope.into(), expires, revoked: false };
+        self.access.insert(text.clone(), access);
+        text
+    }
+
+    /// An access token that is good at this time.
+    pub(crate) fn access(&self, text: &str, now: SystemTime) -> Option<&Access> {
+        let access = self.access.get(text)?;
+        (!access.revoked && now < access.expires && !self.grant(access.grant).revoked).then_some(access)
+    }
+
+    pub(crate) fn access_mut(&mut self, text: &str) -> Option<&mut Access> {
+        self.access.get_mut(text)
+    }
+
+    pub(crate) fn revoke_all_access(&mut self) {
+        for access in self.access.values_mut() {
+            access.revoked = true;
+        }
+    }
+
+    pub(crate) fn add_refresh(&mut self, grant: GrantId, now: SystemTime) -> String {
+        let text = format!("rt-{}", self.random.text());
+        let expires = now + self.settings.refresh_lifetime;
+        self.refresh.insert(text.clone(), Refresh { grant, expires, spent: None });
+        text
+    }
+
+    pub(crate) fn refresh(&self, text: &str) -> Option<&Refresh> {
+        self.refresh.get(text)
+    }
+
+    /// Marks a refresh token as replaced; the first time counts.
+    pub(crate) fn spend_refresh(&mut self, text: &str, now: SystemTime) {
+        if let Some(refresh) = self.refresh.get_mut(text) {
+            refresh.spent.get_or_insert(now);
+        }
+    }
+}
