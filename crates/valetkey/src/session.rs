@@ -89,9 +89,11 @@ impl Session {
     /// `Usage`: [`Reason::MissingRefreshToken`]. `Denied`: [`Reason::RefreshDenied`] if the refresh token is no
     /// longer good; sign in again. `Transport`, `Timeout`: [`Reason::OutcomeUnknown`] if it cannot be known
     /// whether the refresh token was used.
-    pub async fn refresh(&self) -> Result<Arc<TokenSet>> {
+    pub fn refresh(&self) -> impl Future<Output = Result<Arc<TokenSet>>> + Send + '_ {
+        // What is to be replaced is settled by the call, and not when the future is first polled: of many who
+        // were refused with the same token, one renews.
         let present = self.0.tokens.get();
-        Ok(Arc::clone(&self.renew(present).await?.tokens))
+        async move { Ok(Arc::clone(&self.renew(present).await?.tokens)) }
     }
 
     /// What is used now; the first tokens are got if there are none yet.

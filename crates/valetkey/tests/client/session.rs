@@ -152,7 +152,7 @@ fn a_service_gets_its_token_when_it_needs_it() {
 #[test]
 fn s_tk_19_a_public_client_has_no_credentials_of_its_own() {
     let provider = Provider::new();
-    let public = valetkey::Client::builder(provider.clone()).discover("https://issuer.test").id("native");
+    let public = valetkey::Client::builder(provider).discover("https://issuer.test").id("native");
     let error = block_on(public.build()).unwrap().client_credentials().session().unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Config, Reason::MissingClientAuthentication));
 }
