@@ -266,7 +266,8 @@ async fn authlib_knows_a_service() {
 #[tokio::test]
 async fn authlib_refuses_a_revoked_token() {
     let Some(server) = Server::authlib() else { return };
-    let client = server.client("post").auth(ClientAuth::secret_post(SECRET)).build().await.expect("discovery");
+    let client =
+        server.client("post").auth(ClientAuth::secret_post(SECRET)).build().await.expect("discovery");
     let session = server.sign_in(&client, "alice").await.expect("a sign-in");
     let revoke = format!("{}/oauth2/revoke", server.issuer);
     let tokens = session.tokens().await.expect("tokens");
