@@ -3,6 +3,8 @@
 //! `tests/interop/up.sh -- cargo test -p valetkey-tests --test interop_oauth2` starts them and says in the
 //! environment where they are. Without, each test says that it is skipped.
 
+#![expect(clippy::print_stdout, reason = "a skipped test says so, and a failing one how far it got")]
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
