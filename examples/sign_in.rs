@@ -45,7 +45,7 @@ async fn sign_in() -> Result<(), Box<dyn Error>> {
     // `url` is for the user's browser; `pending` stays here until the browser comes back.
     let (url, pending) = client.authorize().scope("read").start().await?;
     let callback = if in_browser { ask_user(url.as_str(), &pending)? } else { provider.visit(&url)? };
-    println!("the browser came back with a code");
+    println!("the browser came back");
 
     // State, issuer and errors are checked, then the code is exchanged for tokens.
     let session = client.redeem(pending, &callback).await?;
