@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use valetkey::{
     Client, ErrorCode, ErrorKind, Reason,
-    oauth2::{
-        authorization::{Callback, SealingKey, SealingKeys},
-        client::ClientAuth,
-    },
+    oauth2::{authorization::Callback, client::ClientAuth},
+    seal::{SealingKey, SealingKeys},
 };
 use valetkey_testkit::{AuthMethod, Place, Provider, RegisteredClient, SPECIAL_SECRET, User, block_on};
 

@@ -11,7 +11,7 @@ use crate::{
     form::Parameters,
     oauth2::{
         Scope,
-        authorization::{AuthorizationResponse, Callback, CodeVerifier, SealingKeys, sealed},
+        authorization::{AuthorizationResponse, Callback, CodeVerifier},
         client::ClientId,
         server::Issuer,
     },
@@ -21,6 +21,7 @@ use crate::{
         members::{members, read},
         value::Text,
     },
+    seal::{Label, SealingKeys},
     secret::{AuthorizationCode, Secret, same},
     time::Timestamp,
 };
@@ -178,11 +179,7 @@ impl PendingAuthorization {
     /// that. Set the cookie `Secure`, `HttpOnly`, `SameSite=Lax`, and clear it at the callback.
     pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
         let record = Zeroizing::new(self.record());
-        keys.seal(
-            &sealed::Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client },
-            &record,
-            env,
-        )
+        keys.seal(&Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client }, &record, env)
     }
 
     /// Opens a sealed text of this issuer and client.
@@ -198,7 +195,7 @@ impl PendingAuthorization {
         keys: &SealingKeys,
         env: &Env<'_>,
     ) -> Result<Self> {
-        let record = keys.open(&sealed::Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let record = keys.open(&Label { purpose: PURPOSE, issuer, client }, text, env)?;
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let pending = Self::of_record(&record, issuer, client).ok_or_else(broken)?;
         if env.now - pending.created > LIFETIME || pending.created - env.now > SKEW {
