@@ -8,6 +8,7 @@
 //! that begin with `#` are for people. With `--strict`, a miss is a failure.
 #![expect(clippy::print_stdout, reason = "printing is what a bench does")]
 
+mod contender;
 mod crates;
 mod measure;
 mod peer;
@@ -44,19 +45,8 @@ fn main() -> ExitCode {
 
 /// Rows 2, 3, 4 and 11: times as ratios, and allocations.
 fn speeds(rounds: &Rounds) -> Vec<Goal> {
-    let [url, peer_url, request, peer_request, response, flat, peer_response, flow] = measure(
-        rounds,
-        [
-            subject::authorization_url(),
-            peer::authorization_url(),
-            subject::token_request(),
-            peer::token_request(),
-            subject::token_response(),
-            peer::flat_struct(),
-            peer::token_response(),
-            subject::code_flow(),
-        ],
-    );
+    let [url, peer_url, request, peer_request, response, flat, peer_response, flow] =
+        measure(rounds, contender::all());
     let peer_sum = peer_url.time + peer_request.time + peer_response.time;
     let goal = |row, name, value, at_most| Goal { row, name, value, at_most };
     let ratio = |ours: &Figures, theirs: &Figures| ours.time / theirs.time;

@@ -11,7 +11,7 @@ use oauth2::{
 use serde::Deserialize;
 
 use crate::{
-    measure::Contender,
+    contender::Contender,
     subject,
     world::{AUTHORIZE, CLIENT_ID, CLIENT_SECRET, CODE, JSON, REDIRECT_URI, SCOPES, TOKEN, TOKENS},
 };

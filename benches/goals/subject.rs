@@ -19,7 +19,7 @@ use valetkey_proto::{
 };
 
 use crate::{
-    measure::Contender,
+    contender::Contender,
     world::{
         API, AUTHORIZE, CLIENT_ID, CLIENT_SECRET, CODE, ISSUER, JSON, REDIRECT_URI, SCOPES, TOKEN, TOKENS,
     },
