@@ -48,6 +48,26 @@ pub trait Backend: Send + Sync + 'static {
     }
 }
 
+/// A shared backend is a backend.
+#[async_trait]
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
+        (**self).send(request, limits).await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        (**self).sleep(time).await;
+    }
+
+    fn now(&self) -> SystemTime {
+        (**self).now()
+    }
+
+    fn spawn(&self, task: Task) -> Result<(), Task> {
+        (**self).spawn(task)
+    }
+}
+
 /// Makes a [`Backend`] of an async closure, for tests and for HTTP clients without an adapter.
 ///
 /// It has no executor (`spawn` hands tasks back), and a `sleep` takes a thread of its own.

@@ -113,7 +113,8 @@ impl<'a> Cursor<'a> {
     fn challenge(&mut self) -> Result<Challenge> {
         let scheme = self.token()?;
         let mut challenge = Challenge { scheme: lower(scheme), token68: None, parameters: Vec::new() };
-        if !self.at_end_of_element() && !self.rest.first().copied().is_some_and(is_blank) {
+        let has_blank = self.rest.first().copied().is_some_and(is_blank);
+        if !self.at_end_of_element() && !has_blank {
             return Err(malformed());
         }
         self.skip(is_blank);
@@ -122,6 +123,10 @@ impl<'a> Cursor<'a> {
             return Ok(challenge);
         }
         if !self.at_end_of_element() {
+            self.parameters(&mut challenge.parameters)?;
+        } else if has_blank && let Some(parameter) = self.next_parameter() {
+            // A list may begin with empty elements (RFC 9110 §5.6.1), and the blank says that it has begun.
+            *self = parameter;
             self.parameters(&mut challenge.parameters)?;
         }
         Ok(challenge)
@@ -147,19 +152,19 @@ impl<'a> Cursor<'a> {
             if !self.at_end_of_element() {
                 return Err(malformed());
             }
-            let mut ahead = *self;
-            ahead.skip(|byte| is_blank(byte) || byte == b',');
-            // `token BWS "="` goes on with this challenge; a token and a blank begin the next one.
-            let mut name = ahead;
-            if name.token().is_err() {
-                return Ok(());
-            }
-            name.skip(is_blank);
-            if !name.eat(b'=') {
-                return Ok(());
-            }
-            *self = ahead;
+            let Some(next) = self.next_parameter() else { return Ok(()) };
+            *self = next;
         }
+    }
+
+    /// Behind the comma, if the same challenge goes on there: with `token BWS "="`. A token and a blank
+    /// begin the next one.
+    fn next_parameter(mut self) -> Option<Self> {
+        self.skip(|byte| is_blank(byte) || byte == b',');
+        let mut name = self;
+        name.token().ok()?;
+        name.skip(is_blank);
+        name.eat(b'=').then_some(self)
     }
 
     /// `token68`, if the element is one: it ends the element, which a parameter never does.
@@ -260,7 +265,7 @@ mod tests {
     #[test]
     fn s_tk_23_several_challenges_of_every_form() {
         let challenges =
-            parse(b", Negotiate YWJj==, Bearer, Basic realm = \"a, b=\\\"c\\\"\" ,charset=UTF-8, X y=1")
+            parse(b", Negotiate YWJj==, Bearer, Basic realm = \"a, b=\\\"c\\\"\" ,charset=UTF-8, X ,,y=1")
                 .unwrap();
         let schemes: Vec<_> = challenges.iter().map(Challenge::scheme).collect();
         assert_eq!(schemes, ["negotiate", "bearer", "basic", "x"]);

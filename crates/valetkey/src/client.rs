@@ -1,0 +1,220 @@
+//! A client of one server: signs users in, gets tokens, and knows the server's metadata.
+
+mod authorize;
+mod builder;
+mod credentials;
+mod relation;
+
+use std::{fmt, sync::Arc};
+
+use valetkey_http::Backend;
+use valetkey_proto::{
+    Call, Error, ErrorKind, Exchange, Reason, Result,
+    endpoint::Origin,
+    oauth2::{
+        authorization::{Callback, PendingAuthorization, SealingKeys},
+        grant::AuthorizationCodeGrant,
+        server::{Issuer, ServerMetadata},
+        token::{Strictness, TokenSet},
+    },
+    secret::Secret,
+};
+
+pub use authorize::Authorize;
+pub use builder::ClientBuilder;
+pub use credentials::ClientCredentials;
+use relation::{Origination, Relation};
+
+use crate::{
+    Runtime,
+    run::run,
+    session::{Renewal, Session},
+    slot::Slot,
+};
+
+/// A client of one server. It is cheap to clone, and clones are the same client.
+///
+/// ```
+/// use valetkey::Client;
+/// use valetkey_testkit::{Provider, block_on};
+///
+/// # block_on(async {
+/// let provider = Provider::new();
+/// let client = Client::builder(provider.clone())
+///     .discover("https://issuer.test")
+///     .id("app")
+///     .secret("app-secret")
+///     .redirect_uri("https://client.test/cb")
+///     .api("https://issuer.test/")
+///     .build()
+///     .await?;
+///
+/// let (url, pending) = client.authorize().scope("read").start().await?;
+/// let callback = provider.visit(&url).expect("the user approves");
+/// let session = client.redeem(pending, &callback).await?;
+///
+/// let request = http::Request::get("https://issuer.test/api/me").body(bytes::Bytes::new()).expect("a request");
+/// assert_eq!(session.send(request).await?.status(), 200);
+/// # Ok::<(), valetkey::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    runtime: Runtime,
+    origination: Origination,
+    relation: Slot<Relation>,
+    origins: Arc<[Origin]>,
+    sealing_keys: Option<SealingKeys>,
+    strictness: Strictness,
+}
+
+impl Client {
+    /// Sets up a client on this backend.
+    pub fn builder(backend: impl Backend) -> ClientBuilder {
+        ClientBuilder::new(backend)
+    }
+
+    /// Begins to sign a user in.
+    pub fn authorize(&self) -> Authorize {
+        Authorize::new(self.clone())
+    }
+
+    /// Ends a sign-in with what the browser brought back: checks it, and exchanges the code for tokens.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`, `Protocol` or `Denied` as
+    /// [`PendingAuthorization::receive`](crate::oauth2::authorization::PendingAuthorization::receive) has them; no
+    /// request has then been sent. `Untrusted`: [`Reason::StateMismatch`] if another client began the sign-in.
+    /// `Denied`: [`Reason::RequestDenied`] if the server refuses the code. `Transport` or `Timeout`:
+    /// [`Reason::OutcomeUnknown`] if it cannot be known whether the code was taken; sign in again. `Protocol`:
+    /// [`Reason::UnsupportedTokenType`], and whatever is wrong with the response.
+    pub async fn redeem(
+        &self,
+        pending: PendingAuthorization,
+        callback: impl Into<Callback>,
+    ) -> Result<Session> {
+        let received = pending.receive(callback)?;
+        let relation = self.relation().await?;
+        if received.client() != relation.client().id() {
+            return Err(
+                Error::new(ErrorKind::Untrusted, Reason::StateMismatch).with_detail("another client's")
+            );
+        }
+        let requested = received.requested_scope().cloned();
+        let grant =
+            AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
+        let response = self.call_as(&relation, grant).await?;
+        let tokens = TokenSet::of(&response, requested.as_ref())?;
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(tokens)))
+    }
+
+    /// Gets tokens in the client's own name.
+    pub fn client_credentials(&self) -> ClientCredentials {
+        ClientCredentials::new(self.clone())
+    }
+
+    /// Seals a sign-in under way into a text for the browser's cookie, by the keys of
+    /// [`ClientBuilder::sealing_keys`].
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`] without keys, [`Reason::RandomFailed`].
+    ///
+    /// # Security
+    ///
+    /// As [`PendingAuthorization::seal`].
+    pub fn seal(&self, pending: PendingAuthorization) -> Result<Secret> {
+        pending.seal(self.sealing_keys()?, &self.0.runtime.env())
+    }
+
+    /// Opens what [`seal`](Self::seal) sealed less than ten minutes ago, for this client and its server.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`] without keys. `Untrusted`: [`Reason::SealBroken`]. `Expired`:
+    /// [`Reason::PendingExpired`].
+    pub fn unseal(&self, text: &str) -> Result<PendingAuthorization> {
+        let origination = &self.0.origination;
+        let (issuer, client) = (origination.issuer(), origination.client_id());
+        PendingAuthorization::open(text, issuer, client, self.sealing_keys()?, &self.0.runtime.env())
+    }
+
+    fn sealing_keys(&self) -> Result<&SealingKeys> {
+        let missing = || Error::new(ErrorKind::Config, Reason::InvalidKey).with_detail("no sealing keys");
+        self.0.sealing_keys.as_ref().ok_or_else(missing)
+    }
+
+    /// The server's metadata, at most ten minutes old unless the server cannot be reached.
+    ///
+    /// # Errors
+    ///
+    /// Whatever discovery ends with, if there is none from the last day either.
+    pub async fn server(&self) -> Result<ServerMetadata> {
+        Ok(self.relation().await?.server().clone())
+    }
+
+    /// Runs an exchange of one's own, authenticated as this client.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the exchange ends with.
+    pub async fn call<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
+        let relation = self.relation().await?;
+        self.call_as(&relation, exchange).await
+    }
+
+    pub(crate) async fn call_as<E: Exchange>(&self, relation: &Relation, exchange: E) -> Result<E::Output> {
+        run(Call::new(exchange, Arc::clone(relation.party())), &self.0.runtime).await
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    /// Whether the client has a way to authenticate.
+    fn is_confidential(&self) -> bool {
+        let Origination { client, secret, .. } = &self.0.origination;
+        secret.is_some() || client.auth().is_confidential()
+    }
+
+    pub(crate) fn issuer(&self) -> &Issuer {
+        self.0.origination.issuer()
+    }
+
+    pub(crate) fn origins(&self) -> &Arc<[Origin]> {
+        &self.0.origins
+    }
+
+    pub(crate) fn strictness(&self) -> Strictness {
+        self.0.strictness
+    }
+
+    /// The server as it is known now; asked anew when that is too old.
+    pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
+        let now = self.0.runtime.now();
+        let known = self.0.relation.get();
+        if let Some(relation) = &known
+            && relation.is_fresh(now)
+        {
+            return Ok(Arc::clone(relation));
+        }
+        let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
+        let work = async move { origination.discover(&runtime).await };
+        match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
+            (Err(error), Some(known)) if known.survives(&error, now) => Ok(known),
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("issuer", self.0.origination.issuer())
+            .field("id", self.0.origination.client_id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Setting up a client.
+
+use std::{fmt, sync::Arc};
+
+use valetkey_http::{Backend, Limits};
+use valetkey_proto::{
+    Error, ErrorKind, Reason, Result,
+    crypto::CryptoProvider,
+    endpoint::Origin,
+    oauth2::{
+        authorization::SealingKeys,
+        client::{ClientAuth, ClientMetadata},
+        server::{Issuer, ServerMetadata},
+        token::Strictness,
+    },
+    random::SecureRandom,
+    secret::ClientSecret,
+};
+
+use super::{
+    Client, Inner,
+    relation::{Origination, Source},
+};
+use crate::{RemoteSigner, Runtime, slot::Slot};
+
+/// The parts of a [`Client`]. What is wrong with one of them is said by [`build`](Self::build).
+#[must_use]
+pub struct ClientBuilder {
+    runtime: Runtime,
+    server: Option<Result<Source>>,
+    id: String,
+    secret: Option<ClientSecret>,
+    auth: Option<ClientAuth>,
+    redirect_uri: Option<String>,
+    origins: Vec<Result<Origin>>,
+    sealing_keys: Option<SealingKeys>,
+    strictness: Strictness,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(backend: impl Backend) -> Self {
+        Self {
+            runtime: Runtime::new(backend),
+            server: None,
+            id: String::new(),
+            secret: None,
+            auth: None,
+            redirect_uri: None,
+            origins: Vec::new(),
+            sealing_keys: None,
+            strictness: Strictness::default(),
+        }
+    }
+
+    /// The server of this issuer, whose metadata is fetched.
+    pub fn discover(mut self, issuer: &str) -> Self {
+        self.server = Some(Issuer::parse(issuer).map(Source::Discovered));
+        self
+    }
+
+    /// The server of this metadata, which is not fetched.
+    pub fn server(mut self, server: ServerMetadata) -> Self {
+        self.server = Some(Ok(Source::Given(Box::new(server))));
+        self
+    }
+
+    /// The name that the server knows the client by.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// The secret that the client shares with the server; without one, the client is public.
+    ///
+    /// It is sent in the header, or in the form if the server takes nothing else.
+    pub fn secret(mut self, secret: impl Into<ClientSecret>) -> Self {
+        self.secret = Some(secret.into());
+        self
+    }
+
+    /// How the client authenticates, in place of [`secret`](Self::secret).
+    pub fn auth(mut self, auth: ClientAuth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// Where the browser comes back to, exactly as it is registered.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uri = Some(uri.into());
+        self
+    }
+
+    /// An API that sessions may send their tokens to: its origin counts, its path does not. May be said
+    /// several times; to other origins no token goes.
+    pub fn api(mut self, url: &str) -> Self {
+        self.origins.push(Origin::parse(url));
+        self
+    }
+
+    /// The keys for [`Client::seal`].
+    pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
+        self.sealing_keys = Some(keys);
+        self
+    }
+
+    /// Refuses token responses that RFC 6749 §5.1 does not allow, instead of forgiving what is harmless.
+    pub fn strict(mut self) -> Self {
+        self.strictness = Strictness::Strict;
+        self
+    }
+
+    /// Deadlines for every request.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.runtime = self.runtime.with_limits(limits);
+        self
+    }
+
+    /// Another source of randomness: a seeded one, for tests.
+    pub fn random(mut self, random: Arc<dyn SecureRandom>) -> Self {
+        self.runtime = self.runtime.with_random(random);
+        self
+    }
+
+    /// Another provider of cryptography.
+    pub fn crypto(mut self, crypto: CryptoProvider) -> Self {
+        self.runtime = self.runtime.with_crypto(crypto);
+        self
+    }
+
+    /// A signer for keys that are elsewhere.
+    pub fn signer(mut self, signer: impl RemoteSigner + 'static) -> Self {
+        self.runtime = self.runtime.with_signer(signer);
+        self
+    }
+
+    /// Checks the parts, fetches the server's metadata, and puts all together.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: what is wrong with a part, or [`Reason::InvalidValue`] if the server or the id is missing or
+    /// both a secret and another authentication are given. Otherwise what discovery ends with: `Untrusted` with
+    /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
+    pub async fn build(self) -> Result<Client> {
+        let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
+        let server = self.server.ok_or_else(|| invalid("no server: say discover or server"))??;
+        let mut client = ClientMetadata::new(&self.id)?;
+        if let Some(auth) = self.auth {
+            if self.secret.is_some() {
+                return Err(invalid("both secret and auth"));
+            }
+            client = client.with_auth(auth);
+        }
+        if let Some(uri) = &self.redirect_uri {
+            client = client.with_redirect_uri(uri)?;
+        }
+        let client = Client(Arc::new(Inner {
+            runtime: self.runtime,
+            origination: Origination { client, secret: self.secret, server },
+            relation: Slot::new(None),
+            origins: self.origins.into_iter().collect::<Result<_>>()?,
+            sealing_keys: self.sealing_keys,
+            strictness: self.strictness,
+        }));
+        client.relation().await?;
+        Ok(client)
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("id", &self.id)
+            .field("redirect_uri", &self.redirect_uri)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! A client and its server together: what follows from the metadata, kept as long as that.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use valetkey_proto::{
+    Error, ErrorKind, Party, Result, Timestamp,
+    oauth2::{
+        authorization::AuthorizationRequest,
+        client::{ClientAuth, ClientId, ClientMetadata},
+        server::{Discovery, Issuer, ServerMetadata},
+    },
+    secret::ClientSecret,
+};
+
+use crate::{Runtime, run::run};
+
+/// How long metadata is used without asking again.
+const FRESH: Duration = Duration::from_secs(600);
+/// How long it is used while the server cannot be asked.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// How long a server that could not be asked is left alone.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// What a relation is made of: what the program said.
+#[derive(Clone)]
+pub(super) struct Origination {
+    pub(super) client: ClientMetadata,
+    pub(super) secret: Option<ClientSecret>,
+    pub(super) server: Source,
+}
+
+/// Where the metadata comes from.
+#[derive(Clone)]
+pub(super) enum Source {
+    Discovered(Issuer),
+    Given(Box<ServerMetadata>),
+}
+
+impl Origination {
+    pub(super) fn issuer(&self) -> &Issuer {
+        match &self.server {
+            Source::Discovered(issuer) => issuer,
+            Source::Given(server) => server.issuer(),
+        }
+    }
+
+    pub(super) fn client_id(&self) -> &ClientId {
+        self.client.id()
+    }
+
+    /// Learns the metadata, unless it was given.
+    pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
+        let asked = runtime.now();
+        let server = match self.server {
+            Source::Given(server) => return Relation::new(*server, self.client, self.secret, None),
+            Source::Discovered(issuer) => run(Discovery::new(&issuer)?, runtime).await?,
+        };
+        Relation::new(server, self.client, self.secret, Some(asked))
+    }
+}
+
+/// A client and its server.
+pub(crate) struct Relation {
+    server: ServerMetadata,
+    client: ClientMetadata,
+    party: Arc<Party>,
+    /// The authorization request without a scope; an error if this client or server cannot make one.
+    authorization: Result<AuthorizationRequest>,
+    /// When the metadata was asked for; `None` if it was given.
+    asked: Option<Timestamp>,
+    /// Until when not to ask again, in milliseconds since 1970.
+    fresh_until: AtomicI64,
+}
+
+impl Relation {
+    fn new(
+        server: ServerMetadata,
+        mut client: ClientMetadata,
+        secret: Option<ClientSecret>,
+        asked: Option<Timestamp>,
+    ) -> Result<Self> {
+        if let Some(secret) = secret {
+            client = client.with_auth(suitable(&server, secret));
+        }
+        let party = Party::client(server.issuer().clone(), client.id(), client.auth())?;
+        let authorization = AuthorizationRequest::new(&server, &client);
+        let fresh_until = asked.map_or(i64::MAX, |asked| (asked + FRESH).as_millis());
+        let fresh_until = AtomicI64::new(fresh_until);
+        Ok(Self { server, client, party: Arc::new(party), authorization, asked, fresh_until })
+    }
+
+    pub(crate) fn server(&self) -> &ServerMetadata {
+        &self.server
+    }
+
+    pub(crate) fn client(&self) -> &ClientMetadata {
+        &self.client
+    }
+
+    pub(crate) fn party(&self) -> &Arc<Party> {
+        &self.party
+    }
+
+    pub(super) fn authorization(&self) -> Result<AuthorizationRequest> {
+        self.authorization.clone()
+    }
+
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        // A clock that was stepped back makes the metadata look young for too long: ask again.
+        let stepped_back = self.asked.is_some_and(|asked| asked > now);
+        now.as_millis() < self.fresh_until.load(Ordering::Relaxed) && !stepped_back
+    }
+
+    /// Whether this is still good although asking again ended with this error. If so, the server is left
+    /// alone for a minute.
+    pub(super) fn survives(&self, error: &Error, now: Timestamp) -> bool {
+        let is_outage = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Server);
+        let survives = is_outage && self.asked.is_none_or(|asked| now - asked < LONGEST);
+        if survives {
+            self.fresh_until.store((now + PAUSE).as_millis(), Ordering::Relaxed);
+        }
+        survives
+    }
+}
+
+/// How to authenticate by a secret if the program did not say: `client_secret_basic`, which every server has
+/// to take (RFC 6749 §2.3.1), unless the server says that it only takes the other.
+fn suitable(server: &ServerMetadata, secret: ClientSecret) -> ClientAuth {
+    if !server.supports_auth("client_secret_basic") && server.supports_auth("client_secret_post") {
+        ClientAuth::secret_post(secret)
+    } else {
+        ClientAuth::secret_basic(secret)
+    }
+}

@@ -1,0 +1,152 @@
+//! The driver: it does what a flow asks for, until the flow is done.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use valetkey_http::{Backend, BoxError, Limits};
+use valetkey_proto::{
+    Env, Event, Flow, Result, Signing, Step, Timestamp,
+    crypto::{CryptoProvider, SystemRandom},
+    random::SecureRandom,
+};
+
+/// Signs by keys that are elsewhere: a KMS, an HSM, an agent.
+#[async_trait]
+pub trait RemoteSigner: Send + Sync + fmt::Debug {
+    /// Signs `signing.message` by the key of the name `signing.key.name()`; ECDSA signatures are r‖s.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the signer fails with; the flow ends with
+    /// [`Reason::SigningFailed`](valetkey_proto::Reason::SigningFailed).
+    async fn sign(&self, signing: &Signing) -> Result<Vec<u8>, BoxError>;
+}
+
+/// What it takes to run flows: a backend, and where time, randomness, cryptography and signatures come from.
+///
+/// ```
+/// use valetkey::Runtime;
+/// use valetkey_testkit::Provider;
+///
+/// let provider = Provider::new();
+/// let runtime = Runtime::new(provider.clone()).with_random(provider.random());
+/// # let _ = runtime;
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    backend: Arc<dyn Backend>,
+    random: Arc<dyn SecureRandom>,
+    crypto: CryptoProvider,
+    signer: Option<Arc<dyn RemoteSigner>>,
+    limits: Limits,
+}
+
+impl Runtime {
+    /// This backend, the system's randomness, *ring*, and the default limits.
+    #[must_use]
+    pub fn new(backend: impl Backend) -> Self {
+        Self {
+            backend: Arc::new(backend),
+            random: Arc::new(SystemRandom::new()),
+            crypto: CryptoProvider::ring(),
+            signer: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Another source of randomness: a seeded one, for tests.
+    #[must_use]
+    pub fn with_random(mut self, random: Arc<dyn SecureRandom>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Another provider of cryptography.
+    #[must_use]
+    pub fn with_crypto(mut self, crypto: CryptoProvider) -> Self {
+        self.crypto = crypto;
+        self
+    }
+
+    /// A signer for keys that are elsewhere.
+    #[must_use]
+    pub fn with_signer(mut self, signer: impl RemoteSigner + 'static) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// Other deadlines. The cap on bodies is the flow's.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The backend.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// The time of the backend's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.backend.now().into()
+    }
+
+    /// What a step may know of the world, now.
+    #[must_use]
+    pub fn env(&self) -> Env<'_> {
+        Env { now: self.now(), random: &*self.random, crypto: &self.crypto }
+    }
+
+    async fn sign(&self, signing: &Signing) -> Result<Vec<u8>, BoxError> {
+        match &self.signer {
+            Some(signer) => signer.sign(signing).await,
+            None => Err("no signer".into()),
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// Runs a flow to its end.
+///
+/// Dropping the future abandons the flow where it is; a request that is under way may still be acted on.
+///
+/// ```
+/// use valetkey::{Runtime, oauth2::server::{Discovery, Issuer}, run};
+/// use valetkey_testkit::{Provider, block_on};
+///
+/// let discovery = Discovery::new(&Issuer::parse("https://issuer.test")?)?;
+/// let server = block_on(run(discovery, &Runtime::new(Provider::new())))?;
+/// assert_eq!(server.token_endpoint()?.as_str(), "https://issuer.test/token");
+/// # Ok::<(), valetkey::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Whatever ends the flow.
+pub async fn run<F: Flow>(mut flow: F, runtime: &Runtime) -> Result<F::Output> {
+    let mut event = Event::Go;
+    loop {
+        event = match flow.step(event, &runtime.env())? {
+            Step::Send(request, demand) => {
+                match runtime.backend.send(request, demand.limits(runtime.limits)).await {
+                    Ok(response) => Event::Response(response),
+                    Err(failure) => Event::Failure(failure),
+                }
+            }
+            Step::Sign(signing) => Event::Signed(runtime.sign(&signing).await),
+            Step::Wait(time) => {
+                runtime.backend.sleep(time).await;
+                Event::Go
+            }
+            Step::Done(output) => return Ok(output),
+        };
+    }
+}

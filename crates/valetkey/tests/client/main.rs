@@ -1,0 +1,37 @@
+//! The client on its boundary: the provider in this process, virtual time, many callers, callers who leave.
+
+mod metadata;
+mod session;
+mod sign_in;
+
+use bytes::Bytes;
+use valetkey::{Client, Session};
+use valetkey_testkit::{Provider, block_on};
+
+/// The client `app` of a provider.
+fn client(provider: &Provider) -> Client {
+    block_on(builder(provider).build()).expect("the provider is well")
+}
+
+fn builder(provider: &Provider) -> valetkey::ClientBuilder {
+    Client::builder(provider.clone())
+        .random(provider.random())
+        .discover(&provider.issuer())
+        .id("app")
+        .secret("app-secret")
+        .redirect_uri("https://client.test/cb")
+        .api(&provider.issuer())
+}
+
+/// Signs alice in.
+fn sign_in(client: &Client, provider: &Provider) -> valetkey::Result<Session> {
+    block_on(async {
+        let (url, pending) = client.authorize().scope("read").start().await?;
+        let callback = provider.visit(&url).expect("the user gets through");
+        client.redeem(pending, &callback).await
+    })
+}
+
+fn get(url: impl AsRef<str>) -> http::Request<Bytes> {
+    http::Request::get(url.as_ref()).body(Bytes::new()).expect("a request")
+}

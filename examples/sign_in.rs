@@ -1,0 +1,62 @@
+//! Signs a user in, calls an API in the user's name, and renews the tokens.
+//!
+//! The provider is part of this program, so that nothing has to be set up; a real one differs in its issuer
+//! and in the client that is registered there. A robot plays the user, unless you say `--browser`.
+
+use std::{error::Error, io};
+
+use bytes::Bytes;
+use valetkey::Client;
+use valetkey_hyper::HyperBackend;
+use valetkey_testkit::{Provider, User};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let in_browser = std::env::args().any(|argument| argument == "--browser");
+    let user = if in_browser { User::interactive() } else { User::approves("alice") };
+    let provider = Provider::builder().real_clock().user(user).build();
+    let _server = provider.serve().await?;
+    let issuer = provider.issuer();
+    println!("a provider runs at {issuer}");
+
+    // A program on a user's machine has no secret: it is a public client.
+    let client = Client::builder(HyperBackend::new()?)
+        .discover(&issuer)
+        .id("native")
+        .redirect_uri("http://127.0.0.1:9999/cb")
+        .api(&issuer)
+        .build()
+        .await?;
+    println!("the client has read the provider's metadata");
+
+    // `url` is for the user's browser; `pending` stays here until the browser comes back.
+    let (url, pending) = client.authorize().scope("read").start().await?;
+    let callback = if in_browser { ask_user(url.as_str())? } else { provider.visit(&url)? };
+    println!("the browser came back with a code");
+
+    // State, issuer and errors are checked, then the code is exchanged for tokens.
+    let session = client.redeem(pending, &callback).await?;
+    println!("the code was exchanged for tokens");
+
+    let me = format!("{issuer}/api/me");
+    let response = session.send(http::Request::get(&me).body(Bytes::new())?).await?;
+    println!("the API answered {}", response.status());
+
+    session.refresh().await?;
+    println!("the tokens were renewed");
+
+    let response = session.send(http::Request::get(&me).body(Bytes::new())?).await?;
+    let user = String::from_utf8_lossy(response.body());
+    let name = user.split("\"sub\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("nobody");
+    println!("signed in as {name}");
+    Ok(())
+}
+
+/// Has the user open the URL, and takes the address at which the browser ends.
+fn ask_user(url: &str) -> io::Result<String> {
+    println!("open this in your browser:\n\n  {url}\n");
+    println!("then paste the address at which it ends (the page will not load):");
+    let mut callback = String::new();
+    io::stdin().read_line(&mut callback)?;
+    Ok(callback.trim().to_owned())
+}
