@@ -3,11 +3,9 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, Zeroizing};
-
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
-    secret::same,
+    secret::{Wipe, Wiped, same},
 };
 
 /// The media type of forms.
@@ -23,7 +21,7 @@ pub const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 /// assert_eq!(form.expose(), "grant_type=refresh_token&refresh_token=5fb8%7Cc3d4+%C3%A9");
 /// ```
 #[derive(Clone, Default)]
-pub struct Form(Zeroizing<String>);
+pub struct Form(Wiped<String>);
 
 impl Form {
     /// An empty form.
@@ -35,7 +33,7 @@ impl Form {
     /// An empty form with room for this many bytes: growing would leave copies that are not wiped early.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        Self(Zeroizing::new(String::with_capacity(bytes)))
+        Self(Wiped::new(String::with_capacity(bytes)))
     }
 
     /// Adds a parameter. An empty value counts as none and adds nothing (RFC 6749 §3.2).
@@ -127,7 +125,7 @@ pub const MAX_PARAMETERS: usize = 64;
 /// The parameters of a form or a query, decoded, each at most once; wiped when dropped.
 ///
 /// An empty value counts as none (RFC 6749 §3.1), but still as an occurrence.
-pub struct Parameters(Vec<(Zeroizing<String>, Zeroizing<String>)>);
+pub struct Parameters(Vec<(Wiped<String>, Wiped<String>)>);
 
 impl Parameters {
     /// Reads an encoded form or query.
@@ -138,7 +136,7 @@ impl Parameters {
     /// [`Reason::TooLarge`] beyond [`MAX_PARAMETERS`], [`Reason::Malformed`] if the text is not UTF-8 after
     /// decoding or has a broken `%` sequence.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut pairs: Vec<(Zeroizing<String>, Zeroizing<String>)> = Vec::new();
+        let mut pairs: Vec<(Wiped<String>, Wiped<String>)> = Vec::new();
         for piece in text.split('&').filter(|piece| !piece.is_empty()) {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
             let (name, value) = (decode(name)?, decode(value)?);
@@ -187,10 +185,10 @@ impl fmt::Debug for Parameters {
 }
 
 /// Decodes one name or value.
-fn decode(text: &str) -> Result<Zeroizing<String>> {
+fn decode(text: &str) -> Result<Wiped<String>> {
     let malformed = || Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("form encoding");
     if !text.contains(['%', '+']) {
-        return Ok(Zeroizing::new(text.to_owned()));
+        return Ok(Wiped::new(text.to_owned()));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -206,8 +204,8 @@ fn decode(text: &str) -> Result<Zeroizing<String>> {
             other => other,
         });
     }
-    String::from_utf8(bytes).map(Zeroizing::new).map_err(|error| {
-        error.into_bytes().zeroize();
+    String::from_utf8(bytes).map(Wiped::new).map_err(|error| {
+        error.into_bytes().wipe();
         malformed()
     })
 }

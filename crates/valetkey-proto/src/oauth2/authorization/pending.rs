@@ -2,8 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use zeroize::{Zeroize, Zeroizing};
-
 use crate::{
     endpoint::RedirectUri,
     error::{Error, ErrorKind, Reason, Result},
@@ -21,7 +19,7 @@ use crate::{
         members::{members, read},
         value::Text,
     },
-    secret::{AuthorizationCode, Secret, same},
+    secret::{AuthorizationCode, Secret, Wipe, Wiped, same},
     time::Timestamp,
 };
 
@@ -46,7 +44,7 @@ macro_rules! random_text {
 
         impl Drop for $name {
             fn drop(&mut self) {
-                self.0.zeroize();
+                self.0.wipe();
             }
         }
 
@@ -177,7 +175,7 @@ impl PendingAuthorization {
     /// begins the exchange anew, and the server then refuses the code. A store from which it is taken once closes
     /// that. Set the cookie `Secure`, `HttpOnly`, `SameSite=Lax`, and clear it at the callback.
     pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
-        let record = Zeroizing::new(self.record());
+        let record = Wiped::new(self.record());
         keys.seal(
             &sealed::Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client },
             &record,

@@ -3,14 +3,13 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use zeroize::Zeroize;
 
 use crate::{
     crypto::{CryptoProvider, HashAlgorithm},
     error::{Error, ErrorKind, Reason, Result},
     form::is_unreserved,
     random::TEXT,
-    secret::same,
+    secret::{Wipe, same},
 };
 
 /// The longest verifier (RFC 7636 §4.1).
@@ -75,7 +74,7 @@ impl CodeVerifier {
 
 impl Drop for CodeVerifier {
     fn drop(&mut self) {
-        self.text.zeroize();
+        self.text.wipe();
     }
 }
 

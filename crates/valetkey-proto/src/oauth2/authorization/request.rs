@@ -14,6 +14,7 @@ use crate::{
         server::{Issuer, ServerMetadata},
     },
     random,
+    secret::Wiped,
 };
 
 /// Parameters that the flow sets itself, and those that would change what it is.
@@ -159,7 +160,7 @@ impl AuthorizationRequest {
         const NONCE: &str = "&nonce=";
         let [state, verifier, nonce] = random::texts(env.random)?;
         let (state, nonce) = (State::of(state), self.has_nonce.then(|| Nonce::of(nonce)));
-        let verifier = CodeVerifier::of(&zeroize::Zeroizing::new(verifier)[..]);
+        let verifier = CodeVerifier::of(&Wiped::new(verifier)[..]);
         let challenge = verifier.challenge(env.crypto);
 
         let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use http::Uri;
-use zeroize::Zeroizing;
 
 use crate::{
     endpoint::{Origin, RedirectUri},
@@ -15,7 +14,7 @@ use crate::{
         client::ClientId,
         server::Issuer,
     },
-    secret::AuthorizationCode,
+    secret::{AuthorizationCode, Wiped},
 };
 
 /// The longest callback that is read, in bytes.
@@ -27,7 +26,7 @@ const MAX_CALLBACK: usize = 16 << 10;
 /// when dropped.
 #[derive(Clone)]
 pub struct Callback {
-    text: Zeroizing<String>,
+    text: Wiped<String>,
     mode: Mode,
 }
 
@@ -42,13 +41,13 @@ impl Callback {
     /// The URI that the browser requested.
     #[must_use]
     pub fn uri(uri: impl Into<String>) -> Self {
-        Self { text: Zeroizing::new(uri.into()), mode: Mode::Query }
+        Self { text: Wiped::new(uri.into()), mode: Mode::Query }
     }
 
     /// The form that the browser posted (OAuth 2.0 Form Post Response Mode §2).
     #[must_use]
     pub fn form(body: impl Into<String>) -> Self {
-        Self { text: Zeroizing::new(body.into()), mode: Mode::Form }
+        Self { text: Wiped::new(body.into()), mode: Mode::Form }
     }
 
     /// The parameters, decoded, each at most once.
