@@ -1,6 +1,6 @@
 //! What is kept while the user is away.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     endpoint::RedirectUri,
@@ -9,7 +9,7 @@ use crate::{
     form::Parameters,
     oauth2::{
         Scope,
-        authorization::{AuthorizationResponse, Callback, CodeVerifier, SealingKeys, sealed},
+        authorization::{AuthorizationResponse, Callback, CodeVerifier, SealingKeys, request::Asked, sealed},
         client::ClientId,
         server::Issuer,
     },
@@ -81,11 +81,7 @@ random_text! {
 /// Whoever holds the callback must not be able to choose the pending authorization that it is matched with:
 /// bind it to the browser (RFC 9700 §4.7.1), by a cookie or by a store that is asked with the browser's secret.
 pub struct PendingAuthorization {
-    pub(super) issuer: Issuer,
-    pub(super) client: ClientId,
-    pub(super) redirect_uri: RedirectUri,
-    pub(super) expects_issuer: bool,
-    pub(super) scope: Option<Scope>,
+    pub(super) asked: Arc<Asked>,
     pub(super) state: State,
     pub(super) verifier: CodeVerifier,
     pub(super) nonce: Option<Nonce>,
@@ -103,7 +99,7 @@ impl PendingAuthorization {
     /// Whose users sign in.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
-        &self.issuer
+        &self.asked.issuer
     }
 
     /// When the sign-in began.
@@ -134,7 +130,7 @@ impl PendingAuthorization {
     /// [`Reason::MissingParameter`] without a code. `Denied`: [`Reason::AuthorizationDenied`].
     pub fn receive(self, callback: impl Into<Callback>) -> Result<AuthorizationResponse> {
         let callback = callback.into();
-        callback.check(&self.redirect_uri)?;
+        callback.check(&self.asked.redirect_uri)?;
         let parameters = callback.parameters()?;
         refuse_other_responses(&parameters)?;
         if !parameters.is("state", &self.state.0) {
@@ -147,15 +143,15 @@ impl PendingAuthorization {
         }
         let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("code");
         let code = AuthorizationCode::new(part("code").ok_or_else(missing)?);
-        let Self { issuer, client, redirect_uri, scope, verifier, nonce, .. } = self;
-        Ok(AuthorizationResponse { issuer, client, code, verifier, redirect_uri, scope, nonce })
+        let Self { asked, verifier, nonce, .. } = self;
+        Ok(AuthorizationResponse { asked, code, verifier, nonce })
     }
 
     /// RFC 9207 §2.4: compared byte for byte, in errors too.
     fn check_issuer(&self, parameters: &Parameters) -> Result<()> {
         match parameters.get("iss") {
-            Some(issuer) if issuer == self.issuer.as_str() => Ok(()),
-            None if !parameters.contains("iss") && !self.expects_issuer => Ok(()),
+            Some(issuer) if issuer == self.asked.issuer.as_str() => Ok(()),
+            None if !parameters.contains("iss") && !self.asked.expects_issuer => Ok(()),
             None if !parameters.contains("iss") => {
                 Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMissing))
             }
@@ -177,7 +173,7 @@ impl PendingAuthorization {
     pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
         let record = Wiped::new(self.record());
         keys.seal(
-            &sealed::Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client },
+            &sealed::Label { purpose: PURPOSE, issuer: &self.asked.issuer, client: &self.asked.client },
             &record,
             env,
         )
@@ -209,9 +205,9 @@ impl PendingAuthorization {
     fn record(&self) -> String {
         serde_json::json!({
             "v": "1",
-            "redirect_uri": self.redirect_uri.as_str(),
-            "expects_issuer": self.expects_issuer,
-            "scope": self.scope.as_ref().map(Scope::as_str),
+            "redirect_uri": self.asked.redirect_uri.as_str(),
+            "expects_issuer": self.asked.expects_issuer,
+            "scope": self.asked.scope.as_ref().map(Scope::as_str),
             "state": self.state.expose(),
             "verifier": self.verifier.expose(),
             "nonce": self.nonce.as_ref().map(Nonce::expose),
@@ -226,12 +222,15 @@ impl PendingAuthorization {
         if *record.v? != *"1" {
             return None;
         }
-        Some(Self {
+        let asked = Asked {
             issuer: issuer.clone(),
             client: client.clone(),
             redirect_uri: RedirectUri::parse(&record.redirect_uri?).ok()?,
             expects_issuer: record.expects_issuer?,
             scope: record.scope.map(|scope| Scope::tolerant(&scope)),
+        };
+        Some(Self {
+            asked: Arc::new(asked),
             state: State::of(random(record.state?)?),
             verifier: CodeVerifier::parse(&record.verifier?).ok()?,
             nonce: match record.nonce {
@@ -270,9 +269,9 @@ fn refuse_other_responses(parameters: &Parameters) -> Result<()> {
 impl fmt::Debug for PendingAuthorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingAuthorization")
-            .field("issuer", &self.issuer)
-            .field("client", &self.client)
-            .field("redirect_uri", &self.redirect_uri)
+            .field("issuer", &self.asked.issuer)
+            .field("client", &self.asked.client)
+            .field("redirect_uri", &self.asked.redirect_uri)
             .field("created", &self.created)
             .finish_non_exhaustive()
     }
