@@ -3,13 +3,12 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     oauth2::{client::ClientId, server::Issuer},
-    secret::Secret,
+    secret::{Secret, Wipe, Wiped},
 };
 
 /// What a sealed text begins with: its kind and version.
@@ -51,7 +50,7 @@ impl SealingKey {
 
 impl Drop for SealingKey {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.0.wipe();
     }
 }
 
@@ -86,7 +85,7 @@ impl SealingKeys {
         let mut nonce = [0; NONCE];
         env.random.fill(&mut nonce)?;
         // Room for the tag, so that nothing is left behind by growing.
-        let mut sealed = Zeroizing::new(Vec::with_capacity(text.len() + 16));
+        let mut sealed = Wiped::new(Vec::with_capacity(text.len() + 16));
         sealed.extend_from_slice(text.as_bytes());
         env.crypto.aead.seal(&self.current.0, nonce, &label.bytes(), &mut sealed)?;
         let mut out = PREFIX.to_owned();
@@ -94,18 +93,16 @@ impl SealingKeys {
         Ok(Secret::new(out))
     }
 
-    pub(crate) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Zeroizing<String>> {
+    pub(crate) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Wiped<String>> {
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let encoded = text.strip_prefix(PREFIX).filter(|text| text.len() <= MAX_TEXT).ok_or_else(broken)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| broken())?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(broken)?;
         let label = label.bytes();
         for key in std::iter::once(&self.current).chain(&self.former) {
-            let mut opened = Zeroizing::new(sealed.to_vec());
+            let mut opened = Wiped::new(sealed.to_vec());
             if env.crypto.aead.open(&key.0, *nonce, &label, &mut opened).is_ok() {
-                return String::from_utf8(std::mem::take(&mut *opened))
-                    .map(Zeroizing::new)
-                    .map_err(|_| broken());
+                return String::from_utf8(std::mem::take(&mut *opened)).map(Wiped::new).map_err(|_| broken());
             }
         }
         Err(broken())
