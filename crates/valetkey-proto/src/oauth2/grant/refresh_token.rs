@@ -84,7 +84,7 @@ impl Exchange for RefreshTokenGrant {
         TokenResponse::parse(&response, asked, self.request.strictness).map_err(|error| {
             // Final for this token: it was used, revoked or is too old (RFC 6749 §5.2).
             let is_final = error.response().is_some_and(|refused| *refused.code() == ErrorCode::InvalidGrant);
-            if is_final { error.restated(Reason::RefreshDenied) } else { error }
+            if is_final { error.with_reason(Reason::RefreshDenied) } else { error }
         })
     }
 }
