@@ -51,6 +51,19 @@ impl Form {
         self
     }
 
+    /// Whether a parameter of this name was added.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        let mut encoded = String::new();
+        encode(&mut encoded, name);
+        self.contains_plain(&encoded)
+    }
+
+    /// As [`contains`](Self::contains), for a name of unreserved characters, without encoding it.
+    pub(crate) fn contains_plain(&self, name: &str) -> bool {
+        // The separators are encoded in names and values, so that each piece begins with a whole name.
+        self.0.split('&').any(|piece| piece.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+    }
+
     /// Adds the parameters of another form.
     pub(crate) fn extend(&mut self, other: &Self) {
         if !self.0.is_empty() && !other.0.is_empty() {
