@@ -45,7 +45,7 @@ fn callback() -> String {
 }
 
 #[test]
-fn a_sign_in_from_the_url_to_renewed_tokens() {
+fn s_tk_01_a_sign_in_from_the_url_to_renewed_tokens() {
     let (url, _) = begin();
     let prefix = "https://as.example/a?response_type=code&client_id=app\
         &redirect_uri=https%3A%2F%2Fapp.example%2Fcb&scope=openid+read&state=";
