@@ -10,18 +10,17 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, header::AUTHORIZATION};
-use zeroize::Zeroizing;
 
 use crate::{
     draft::Draft,
     endpoint::Origin,
     error::{Error, ErrorKind, Reason, Result},
-    form::{self, Form},
+    form,
     oauth2::{
         client::{ClientAuth, ClientId, Method},
         server::Issuer,
     },
-    secret::{AccessToken, ClientSecret, wiped},
+    secret::{AccessToken, ClientSecret, Wiped, wiped},
 };
 
 /// One side of a relation with one server, shared by all calls to it.
@@ -63,9 +62,8 @@ impl Party {
             Method::None => Auth::Public(id.clone()),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
             Method::Basic(secret) => {
-                let mut text = Zeroizing::new(String::with_capacity(
-                    3 * (id.as_str().len() + secret.expose().len()) + 1,
-                ));
+                let mut text =
+                    Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
                 form::encode(&mut text, id.as_str());
                 text.push(':');
                 form::encode(&mut text, secret.expose());
@@ -76,7 +74,7 @@ impl Party {
                 if id.as_str().contains(':') {
                     return Err(Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client id"));
                 }
-                let text = Zeroizing::new([id.as_str(), ":", secret.expose()].concat());
+                let text = Wiped::new([id.as_str(), ":", secret.expose()].concat());
                 Auth::Basic(basic(&text)?)
             }
         };
@@ -163,8 +161,7 @@ fn basic(credentials: &str) -> Result<HeaderValue> {
 /// Refuses an `Authorization` header and these parameters.
 fn refuse_credentials(draft: &mut Draft, parameters: &[&str]) -> Result<()> {
     let has_header = draft.headers().contains_key(AUTHORIZATION);
-    let has = |form: &mut Form| parameters.iter().any(|name| form.contains_plain(name));
-    if has_header || draft.form_mut().is_some_and(has) {
+    if has_header || draft.form_mut().is_some_and(|form| form.contains_one_of(parameters)) {
         return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
     }
     Ok(())

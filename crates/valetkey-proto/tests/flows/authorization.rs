@@ -8,13 +8,11 @@ use valetkey_proto::{
     crypto::SystemRandom,
     form::Parameters,
     oauth2::{
-        authorization::{
-            AuthorizationRequest, AuthorizationResponse, Callback, PendingAuthorization, SealingKey,
-            SealingKeys,
-        },
+        authorization::{AuthorizationRequest, AuthorizationResponse, Callback, PendingAuthorization},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
     },
+    seal::{SealingKey, SealingKeys},
 };
 
 const CALLBACK: &str = "https://app.example/cb?keep=1";
@@ -236,7 +234,11 @@ impl<T: Clone> NotClone<Cloneable> for T {}
 #[test]
 fn s_az_07_a_sign_in_that_failed_is_over_and_the_next_has_new_values() {
     // That `receive` consumes it, a doc test shows.
-    assert!(<PendingAuthorization as NotClone<_>>::HOLDS && <AuthorizationResponse as NotClone<_>>::HOLDS);
+    const {
+        assert!(
+            <PendingAuthorization as NotClone<_>>::HOLDS && <AuthorizationResponse as NotClone<_>>::HOLDS
+        );
+    }
     let world = World::new();
     let request = request(false).with_scope("openid").unwrap();
     let values = |url: &str| {

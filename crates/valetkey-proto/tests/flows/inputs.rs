@@ -11,12 +11,13 @@ use valetkey_proto::{
     endpoint::{Endpoint, Origin, RedirectUri},
     form::{Form, Parameters},
     oauth2::{
-        authorization::{AuthorizationRequest, PendingAuthorization, SealingKey, SealingKeys},
+        authorization::{AuthorizationRequest, PendingAuthorization},
         client::{ClientAuth, ClientId, ClientMetadata},
         grant::{AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant},
         resource::ResourceRequest,
         server::{Issuer, ServerMetadata, WellKnown},
     },
+    seal::{SealingKey, SealingKeys},
     secret::{AccessToken, RefreshToken},
 };
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use valetkey::{
     Advice, Client, ErrorKind, Reason,
-    oauth2::authorization::{SealingKey, SealingKeys},
+    seal::{SealingKey, SealingKeys},
 };
 use valetkey_proto::random::{RandomFailed, SecureRandom};
 use valetkey_testkit::{Place, Provider, block_on, fault, faults};
