@@ -186,7 +186,7 @@ fn s_tk_11_a_lifetime_is_one_however_it_is_written() {
         let response = with(&format!(r#","token_type":"Bearer","expires_in":{value}"#)).expect(value);
         assert_eq!(response.lifetime(), seconds.map(Duration::from_secs), "{value}");
         let tokens = TokenSet::of(&response, None).unwrap();
-        assert_eq!(tokens.is_stale(START), seconds == Some(0), "{value}");
+        assert_eq!(tokens.is_stale(START + Duration::from_secs(1)), seconds == Some(0), "{value}");
         assert_eq!(tokens.is_stale(Timestamp::from_millis(i64::MAX)), seconds.is_some(), "{value}");
     }
     // No number at all, to the reader of JSON.
