@@ -86,7 +86,7 @@ pub enum Reason {
     MissingRedirectUri,
     /// The client has no way to authenticate, and this request needs one.
     MissingClientAuthentication,
-    /// The request already carries an `Authorization` header.
+    /// The request already carries credentials: an `Authorization` header, or parameters that authenticate.
     AlreadyAuthorized,
     /// The session was given no API origin that this request goes to.
     OriginNotAllowed,
@@ -424,7 +424,7 @@ impl Reason {
             Self::MissingEndpoint => "the server's metadata does not name the endpoint",
             Self::MissingRedirectUri => "the client has no redirect URI",
             Self::MissingClientAuthentication => "the client has no way to authenticate",
-            Self::AlreadyAuthorized => "the request already has an Authorization header",
+            Self::AlreadyAuthorized => "the request already carries credentials",
             Self::OriginNotAllowed => "the session may not send its token to this origin",
             Self::MissingRefreshToken => "there is no refresh token",
             Self::ReservedParameter => "the parameter is set by the flow itself",
