@@ -2,6 +2,7 @@
 
 mod hostile;
 mod metadata;
+mod renewal;
 mod session;
 mod sign_in;
 
