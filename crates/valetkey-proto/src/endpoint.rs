@@ -1,10 +1,17 @@
 //! URLs: where requests go, where tokens may go, and where the browser comes back to.
 
-use std::{fmt, net::Ipv4Addr, sync::Arc};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use http::Uri;
 
-use crate::error::{Error, ErrorKind, Reason, Result};
+use crate::{
+    error::{Error, ErrorKind, Reason, Result},
+    form::is_unreserved,
+};
 
 /// The longest URL that is taken, in bytes.
 const MAX_URL: usize = 8 << 10;
@@ -34,7 +41,8 @@ impl Endpoint {
     /// # Errors
     ///
     /// `Config`: [`Reason::InvalidUrl`] if it is not an absolute `http` or `https` URL, is too long, or has
-    /// a fragment, user information or a backslash; [`Reason::InsecureUrl`] if it is `http` and not on loopback.
+    /// a fragment, user information, a backslash or a host or port that RFC 3986 §3.2 does not have (a host's
+    /// escapes are refused, too); [`Reason::InsecureUrl`] if it is `http` and not on loopback.
     ///
     /// # Security
     ///
@@ -42,14 +50,15 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = || Error::new(ErrorKind::Config, Reason::InvalidUrl);
         // `http::Uri` drops fragments and keeps user information: both are looked for in the text.
-        if text.len() > MAX_URL || text.contains(['#', '\\']) || !text.is_ascii() {
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.len() > MAX_URL || text.contains(['#', '\\']) || !is_visible {
             return Err(invalid());
         }
         let uri: Uri = text.parse().map_err(|_| invalid())?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(invalid());
         };
-        if authority.as_str().contains('@') || uri.host().is_none_or(str::is_empty) {
+        if !is_host_and_port(authority.as_str()) {
             return Err(invalid());
         }
         match scheme {
@@ -85,6 +94,22 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Endpoint").field(&self.text).finish()
     }
+}
+
+/// `host [":" port]` (RFC 3986 §3.2). `http::Uri` takes more, such as text behind a bracket or a port beyond
+/// 65535, passes over it, and so names a host and a port that other readers would not find there.
+fn is_host_and_port(authority: &str) -> bool {
+    let (is_host, rest) = match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest),
+        None => {
+            let (name, rest) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            (!name.is_empty() && name.bytes().all(is_unreserved), rest)
+        }
+    };
+    let is_port = |port: &str| {
+        port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
+    };
+    is_host && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 /// `127.0.0.0/8`, `[::1]` or exactly `localhost` (RFC 8252 §7.3). Written otherwise (decimal, octal,
@@ -258,6 +283,29 @@ mod tests {
             assert_eq!(Endpoint::parse(bad).expect_err(bad).reason(), reason, "{bad}");
         }
         assert!(Endpoint::parse(&format!("https://a.example/{}", "x".repeat(MAX_URL))).is_err());
+    }
+
+    #[test]
+    fn what_a_host_and_a_port_are_was_left_to_http_which_passed_over_the_rest() {
+        for bad in [
+            "http://[::1]evil.example/",
+            "http://[::1]evil.example:80/",
+            "https://[]/",
+            "https://[x]/",
+            "https://[::1/",
+            "https://a.example:65536/",
+            "https://a.example:+80/",
+            "https://a.example:x/",
+            "https://a.example:80:80/",
+            "https://a%2eexample/",
+            "https://a.example%00/",
+            "https://a.example/\u{7f}",
+        ] {
+            assert_eq!(Endpoint::parse(bad).expect_err(bad).reason(), Reason::InvalidUrl, "{bad}");
+        }
+        for good in ["https://a.example:/", "https://[2001:db8::1]:65535/", "https://a_b.example."] {
+            assert_eq!(Endpoint::parse(good).expect(good).as_str(), good);
+        }
     }
 
     #[test]
