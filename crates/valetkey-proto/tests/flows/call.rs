@@ -107,6 +107,47 @@ fn s_tk_18_a_one_time_request_is_sent_once_unless_nothing_was_sent() {
 }
 
 #[test]
+fn a_one_time_request_was_sent_again_by_a_go_behind_its_end() {
+    let response = |status| Event::Response(answer(status, "", ""));
+    let told = || {
+        let mut response = answer(503, "", "");
+        response.headers_mut().insert("retry-after", "4000".parse().unwrap());
+        Event::Response(response)
+    };
+    for (retry, end, is_spent) in [
+        (Retry::ONE_TIME, response(200), true),
+        (Retry::ONE_TIME, response(400), true),
+        (Retry::ONE_TIME, response(503), true),
+        (Retry::ONE_TIME, lost(Sent::Maybe), true),
+        (Retry::ONE_TIME, lost(Sent::Answered(StatusCode::OK)), true),
+        (Retry::ONE_TIME, Event::Go, true),
+        (Retry::NEVER, response(200), true),
+        (Retry::NEVER, lost(Sent::Nothing), false),
+        (Retry::ONE_TIME, told(), false),
+        (Retry::REPEATABLE, response(200), false),
+    ] {
+        let world = World::new();
+        let mut call = Call::anonymous(ask(retry));
+        assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Send(..))));
+        let what = format!("{retry:?} {end:?}");
+        assert!(matches!(call.step(end, &world.env()), Ok(Step::Done(_)) | Err(_)), "{what}");
+        for _ in 0..2 {
+            match call.step(Event::Go, &world.env()) {
+                Ok(Step::Send(..)) => assert!(!is_spent, "{what}"),
+                Err(error) => {
+                    assert_eq!((error.kind(), error.reason()), (ErrorKind::Usage, Reason::OutOfTurn));
+                    assert!(is_spent, "{what}");
+                }
+                other => panic!("{what}: {other:?}"),
+            }
+            if !is_spent {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn go_in_flight_counts_as_an_unknown_outcome() {
     let (sent, error) = attempts(Retry::ONE_TIME, || Event::Go);
     assert_eq!((sent, error.reason()), (1, Reason::OutcomeUnknown));
@@ -207,7 +248,7 @@ fn many_callers_of_a_server_that_is_down_run_out_of_retries() {
         }
     }
     assert_eq!(sent, 100 + 500 / 14);
-    let mut call = Call::new(ask(Retry::NEVER), Arc::clone(&party));
+    let mut call = Call::new(ask(Retry::IDEMPOTENT), Arc::clone(&party));
     for _ in 0..14 {
         until_sent(&mut call, &mut world, Event::Go).unwrap();
         until_sent(&mut call, &mut world, Event::Response(answer(200, "", ""))).unwrap();
