@@ -240,9 +240,9 @@ impl<E: Exchange> Call<E> {
 
     /// Begins to wait before the next attempt; `false` if the budget or the patience does not reach.
     fn wait(&mut self, told: Option<Duration>, env: &Env<'_>) -> Result<bool> {
-        let tries = self.spent.unsent + self.spent.maybe + self.spent.busy + self.spent.busy_if_told;
-        let longest =
-            FIRST_WAIT.saturating_mul(1 << u32::from(tries.saturating_sub(1)).min(10)).min(LONGEST_WAIT);
+        let Retry { unsent, maybe, busy, busy_if_told } = self.spent;
+        let tries: u32 = [unsent, maybe, busy, busy_if_told].map(u32::from).iter().sum();
+        let longest = FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST_WAIT);
         let mut bytes = [0; 4];
         env.random.fill(&mut bytes)?;
         let jitter = longest.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));

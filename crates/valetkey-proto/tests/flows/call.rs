@@ -262,6 +262,25 @@ fn many_callers_of_a_server_that_is_down_run_out_of_retries() {
 }
 
 #[test]
+fn more_tries_than_a_byte_holds_overflowed() {
+    let party = Arc::new(Party::anonymous());
+    let mut world = World::new();
+    let mut failing = Call::new(ask(Retry { unsent: 255, maybe: 255, ..Retry::NEVER }), Arc::clone(&party));
+    let mut fine = Call::new(ask(Retry::IDEMPOTENT), party);
+    let mut event = Event::Go;
+    for attempt in 0..300 {
+        assert!(until_sent(&mut failing, &mut world, event).is_ok(), "attempt {attempt}");
+        // Back to the beginning, and other calls that refill the budget: nothing else ends the retries.
+        world.now = crate::transcript::START;
+        for _ in 0..14 {
+            until_sent(&mut fine, &mut world, Event::Go).unwrap();
+            until_sent(&mut fine, &mut world, Event::Response(answer(200, "", ""))).unwrap();
+        }
+        event = lost(if attempt % 2 == 0 { Sent::Nothing } else { Sent::Maybe });
+    }
+}
+
+#[test]
 fn events_that_make_no_sense_change_nothing() {
     let world = World::new();
     let mut call = Call::anonymous(ask(Retry::ONE_TIME));
