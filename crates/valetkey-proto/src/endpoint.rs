@@ -147,7 +147,8 @@ impl Origin {
         Endpoint::parse(url).map(|endpoint| endpoint.origin())
     }
 
-    /// The origin that a request goes to; `None` if its URI is not absolute `http` or `https`.
+    /// The origin that a request goes to; `None` if its URI is not absolute `http` or `https`, or if there is
+    /// more to its authority than a host and a port.
     #[must_use]
     pub fn of(uri: &Uri) -> Option<Self> {
         let (secure, port) = parts(uri)?;
@@ -159,8 +160,6 @@ impl Origin {
     pub fn is_of(&self, uri: &Uri) -> bool {
         parts(uri) == Some((self.secure, self.port))
             && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
-            // `https://api.example@evil.example` and the like: user information has no place here.
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
     }
 }
 
@@ -170,13 +169,16 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Whether a URI is `https`, and its port.
+/// Whether a URI is `https`, and its port; none of `https://api.example@evil.example` and the like.
 fn parts(uri: &Uri) -> Option<(bool, u16)> {
     let secure = match uri.scheme_str()? {
         "https" => true,
         "http" => false,
         _ => return None,
     };
+    if !is_host_and_port(uri.authority()?.as_str()) {
+        return None;
+    }
     Some((secure, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })))
 }
 
@@ -319,9 +321,13 @@ mod tests {
             ("https://api.example.evil/", false),
             ("https://api.example@evil/", false),
             ("https://evil@api.example/", false),
+            ("https://api.example:/", true),
+            ("https://api.example:65979/", false),
+            ("https://api.example:x/", false),
             ("/relative", false),
         ] {
-            assert_eq!(api.is_of(&url.parse().unwrap()), same, "{url}");
+            let uri = url.parse().unwrap();
+            assert_eq!((api.is_of(&uri), Origin::of(&uri) == Some(api.clone())), (same, same), "{url}");
         }
     }
 
