@@ -19,13 +19,13 @@ use valetkey_proto::{
 };
 
 /// An exchange with every knob: it asks for a word and counts in the form how often it was written.
-struct Ask {
+pub(crate) struct Ask {
     retry: Retry,
     sign: Vec<(SigningKey, Place)>,
     max_body: usize,
 }
 
-fn ask(retry: Retry) -> Ask {
+pub(crate) fn ask(retry: Retry) -> Ask {
     Ask { retry, sign: Vec::new(), max_body: 1024 }
 }
 

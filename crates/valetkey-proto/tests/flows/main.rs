@@ -2,5 +2,6 @@
 
 mod authorization;
 mod call;
+mod properties;
 mod tokens;
 mod transcript;
