@@ -2,16 +2,17 @@
 //! this process and, where a row holds on a port, over hyper.
 //!
 //! Each row says what must come of a login and an API call. Beside that, after a rejection no further request
-//! leaves, nothing ever goes to another host, and it all ends in bounded time.
+//! leaves, nothing ever goes to another host, and it all ends in bounded time and memory.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
+use peak_alloc::PeakAlloc;
 use valetkey::{Client, oauth2::authorization::Callback};
 use valetkey_http::{Backend, Limits, Response};
 use valetkey_hyper::HyperBackend;
-use valetkey_testkit::{Effect, Expect, Fault, Place, Provider, block_on, faults};
+use valetkey_testkit::{Body, Effect, Expect, Fault, Place, Provider, block_on, faults};
 
 /// The longest that a login may take in virtual time, retries and their waits included.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -28,7 +29,36 @@ fn main() {
     let over_hyper =
         on_a_port.map(|fault| Trial::test(format!("over_hyper::{}", fault.name), move || over_hyper(fault)));
     let trials = in_process.chain(over_hyper).collect();
+    let memory = rows()
+        .filter(is_large)
+        .map(|fault| Trial::test(format!("memory::{}", fault.name), move || memory(fault)));
+    // One at a time, so that each is charged for itself alone.
+    let alone = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&alone, memory.collect()).exit_if_failed();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Whether an answer is larger than it may be, or has no end.
+fn is_large(fault: &Fault) -> bool {
+    matches!(fault.effect, Effect::Body(Body::Padded(_) | Body::Endless) | Effect::LongHead(_))
+}
+
+/// The most memory that a login may take beside an answer: the provider is in this process, too.
+const BESIDE: usize = 1 << 20;
+
+fn memory(fault: Fault) -> Result<(), Failed> {
+    // Growing a buffer takes the old one and the new one.
+    let answer: usize = 2 * if fault.at == Place::Resource { 16 << 20 } else { 256 << 10 };
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    in_process(fault)?;
+    match MEMORY.peak_usage().saturating_sub(before) {
+        peak if peak <= answer + BESIDE => Ok(()),
+        peak => Err(format!("it took {} KiB", peak >> 10).into()),
+    }
 }
 
 fn in_process(fault: Fault) -> Result<(), Failed> {

@@ -6,10 +6,11 @@ use valetkey_proto::{
     ErrorKind,
     form::{Form, MAX_PARAMETERS, Parameters},
     oauth2::{
-        authorization::{AuthorizationRequest, Callback, PendingAuthorization, SealingKey, SealingKeys},
+        authorization::{AuthorizationRequest, Callback, PendingAuthorization},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
     },
+    seal::{SealingKey, SealingKeys},
 };
 
 use crate::world::World;

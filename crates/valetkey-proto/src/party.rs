@@ -10,7 +10,6 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, header::AUTHORIZATION};
-use zeroize::Zeroizing;
 
 use crate::{
     draft::Draft,
@@ -21,7 +20,7 @@ use crate::{
         client::{ClientAuth, ClientId, Method},
         server::Issuer,
     },
-    secret::{AccessToken, ClientSecret, wiped},
+    secret::{AccessToken, ClientSecret, Wiped, wiped},
 };
 
 /// One side of a relation with one server, shared by all calls to it.
@@ -63,9 +62,8 @@ impl Party {
             Method::None => Auth::Public(id.clone()),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
             Method::Basic(secret) => {
-                let mut text = Zeroizing::new(String::with_capacity(
-                    3 * (id.as_str().len() + secret.expose().len()) + 1,
-                ));
+                let mut text =
+                    Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
                 form::encode(&mut text, id.as_str());
                 text.push(':');
                 form::encode(&mut text, secret.expose());
@@ -76,7 +74,7 @@ impl Party {
                 if id.as_str().contains(':') {
                     return Err(Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client id"));
                 }
-                let text = Zeroizing::new([id.as_str(), ":", secret.expose()].concat());
+                let text = Wiped::new([id.as_str(), ":", secret.expose()].concat());
                 Auth::Basic(basic(&text)?)
             }
         };

@@ -15,11 +15,12 @@ use valetkey_proto::{
     header::Challenge,
     oauth2::{
         Scope,
-        authorization::{AuthorizationRequest, PendingAuthorization, SealingKey, SealingKeys},
+        authorization::{AuthorizationRequest, PendingAuthorization},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenResponse},
     },
+    seal::{SealingKey, SealingKeys},
 };
 
 use crate::{
@@ -50,11 +51,11 @@ fn challenge() -> impl Strategy<Value = Made> {
     let quoted = ("[ -~\u{a1}-\u{2ff}]{0,16}", Just(true));
     let plain = (TOKEN, Just(false));
     let parameters = btree_map(TOKEN, prop_oneof![quoted, plain], 0..6);
-    (TOKEN, token68, parameters.prop_map(|it| it.into_iter().collect::<Vec<_>>().into_iter()))
-        .prop_map(|(scheme, token68, parameters)| (scheme, token68, parameters.collect()))
+    (TOKEN, token68, parameters)
+        .prop_map(|(scheme, token68, parameters)| (scheme, token68, parameters.into_iter().collect()))
 }
 
-/// Writes a challenge, in upper case what has no case.
+/// Writes a challenge, its names in upper case.
 fn write((scheme, token68, parameters): &Made) -> String {
     let parameter = |(name, (value, is_quoted)): &(String, (String, bool))| {
         let value = if *is_quoted {
@@ -212,7 +213,7 @@ proptest! {
         let between = a.max(b) - a.min(b);
         prop_assert!(a.min(b) + between <= a.max(b));
         prop_assert!(a.min(b) + between == a.max(b) || between == Duration::from_millis(i64::MAX as u64));
-        prop_assert_eq!(Timestamp::from_secs(a.as_secs()) <= a, true);
+        prop_assert!(Timestamp::from_secs(a.as_secs()) <= a);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Exchange for AuthorizationCodeGrant {
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("authorization_code");
         form.push("code", self.received.code.expose())
-            .push("redirect_uri", self.received.redirect_uri.as_str())
+            .push("redirect_uri", self.received.redirect_uri().as_str())
             .push("code_verifier", self.received.verifier.expose())
             .extend(&self.request.extra);
         Ok(Draft::post(&self.request.endpoint, form))
