@@ -16,7 +16,7 @@ use valetkey_proto::{
         client::{ClientAuth, ClientMetadata},
         grant::ClientCredentialsGrant,
         server::{Issuer, ServerMetadata},
-        token::{Strictness, TokenResponse, TokenSet},
+        token::{Strictness, TokenRecord, TokenResponse, TokenSet},
     },
 };
 
@@ -131,7 +131,38 @@ pub fn token_response(data: &[u8]) {
         }
         let renewed = set.renewed(&tokens).expect("the same type");
         assert_eq!(renewed, set);
+        let issuer = Issuer::parse("https://as.example").expect("an issuer");
+        let client = ClientMetadata::new("client").expect("a client");
+        assert_kept(&TokenRecord::new(issuer, client.id().clone(), 7, set));
     }
+}
+
+/// A record of tokens out of a store.
+///
+/// What is taken can be asked anything, and is the same when it is written and read again.
+pub fn stored(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let record = match TokenRecord::parse(text) {
+        Ok(record) => record,
+        Err(error) => return assert_harmless(&error),
+    };
+    let tokens = record.tokens();
+    assert!(tokens.access_token().header().is_sensitive());
+    assert!(tokens.stale_at().is_some() == tokens.expires_at().is_some());
+    for time in [i64::MIN, 0, START.as_millis(), i64::MAX] {
+        let time = Timestamp::from_millis(time);
+        // Within its first second a token is taken for living, whatever its lifetime.
+        assert!(!tokens.is_expired(time) || tokens.is_stale(time));
+    }
+    assert_kept(&record);
+    assert_kept(&record.renewed(tokens.clone()));
+}
+
+fn assert_kept(record: &TokenRecord) {
+    let text = record.to_text();
+    let again = TokenRecord::parse(text.expose()).expect("what was written can be read");
+    again.check(record.issuer(), record.client()).expect("the same issuer and client");
+    assert_eq!((again.generation(), again.tokens()), (record.generation(), record.tokens()));
 }
 
 /// A secret is not in `Debug`, unless it is a piece of what `Debug` always shows or of what is no secret.

@@ -9,6 +9,7 @@ use valetkey_proto::{
         authorization::{AuthorizationRequest, Callback, PendingAuthorization},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
+        token::TokenRecord,
     },
     seal::{SealingKey, SealingKeys},
 };
@@ -130,6 +131,8 @@ pub fn sealed(data: &[u8]) {
         (Issuer::parse(ISSUER).expect("an issuer"), ClientId::parse(CLIENT).expect("an id"));
     let opens = |text: &str| {
         let world = World::new();
+        let tokens = TokenRecord::open(text, &issuer, &client, &keys, &world.env());
+        assert!(tokens.is_err(), "sealed for another purpose");
         PendingAuthorization::open(text, &issuer, &client, &keys, &world.env()).is_ok()
     };
     assert!(opens(sealed), "the real one opens");

@@ -11,7 +11,7 @@ mod calls;
 mod urls;
 mod world;
 
-pub use answers::{challenge, error_response, metadata, token_response};
+pub use answers::{challenge, error_response, metadata, stored, token_response};
 pub use browser::{callback, form, sealed};
 pub use calls::call;
 pub use urls::urls;
@@ -20,7 +20,7 @@ pub use urls::urls;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their binaries and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("call", call),
     ("callback", callback),
     ("challenge", challenge),
@@ -28,6 +28,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("form", form),
     ("metadata", metadata),
     ("sealed", sealed),
+    ("stored", stored),
     ("token_response", token_response),
     ("urls", urls),
 ];
