@@ -155,7 +155,7 @@ pub fn stored(data: &[u8]) {
         assert!(!tokens.is_expired(time) || tokens.is_stale(time));
     }
     assert_kept(&record);
-    assert_kept(&record.renewed(tokens.clone()));
+    assert_kept(&record.renewed(TokenSet::clone(tokens)));
 }
 
 fn assert_kept(record: &TokenRecord) {

@@ -59,7 +59,7 @@ fn assert_documents_are_of(issuer: &Issuer) {
 pub(crate) fn assert_safe(endpoint: &Endpoint) {
     let text = endpoint.as_str();
     assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "not visible: {text:?}");
-    assert!(!text.contains(['#', '\\']), "{text}");
+    assert!(!text.contains(['#', '\\', '"', '<', '>']), "{text}");
     let (scheme, rest) = text.split_once("://").expect("a scheme");
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let (host, port) = match authority.strip_prefix('[') {
