@@ -178,8 +178,8 @@ impl<E: Exchange> Call<E> {
 
     fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
         let status = response.status();
-        let told = retry_after(response.headers(), env.now);
         if is_busy(status) {
+            let told = retry_after(response.headers(), env.now);
             let retry = self.exchange.retry();
             // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
             let turned_away =
@@ -199,11 +199,15 @@ impl<E: Exchange> Call<E> {
             return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_status(status));
         }
         self.rest();
-        let output = self.exchange.response(response, asked, env);
-        output.map(Step::Done).map_err(|error| match told {
-            Some(time) => error.with_retry_after(time),
-            None => error,
-        })
+        // Looked for only in answers that may become an error: others hardly ever say it.
+        let told = if status.is_success() { None } else { retry_after(response.headers(), env.now) };
+        match self.exchange.response(response, asked, env) {
+            Ok(output) => Ok(Step::Done(output)),
+            Err(error) => Err(match told {
+                Some(time) => error.with_retry_after(time),
+                None => error,
+            }),
+        }
     }
 
     fn failed(&mut self, failure: Failure, env: &Env<'_>) -> Result<Step<E::Output>> {
@@ -252,6 +256,12 @@ impl<E: Exchange> Call<E> {
         }
     }
 
+    /// Nothing has happened.
+    fn out_of_turn(&mut self, state: State) -> Result<Step<E::Output>> {
+        self.state = state;
+        Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn))
+    }
+
     /// Back to the beginning: the next `Go` is a new request.
     fn rest(&mut self) {
         (self.state, self.spent, self.began) = (State::Ready, Retry::NEVER, None);
@@ -262,29 +272,32 @@ impl<E: Exchange> Flow for Call<E> {
     type Output = E::Output;
 
     fn step(&mut self, event: Event, env: &Env<'_>) -> Result<Step<E::Output>> {
-        let outcome = match (std::mem::replace(&mut self.state, State::Ready), event) {
-            (State::Ready, Event::Go) => self.prepare(env),
-            (State::Waiting { from, time }, Event::Go) if env.now - from >= time => self.prepare(env),
-            (waiting @ State::Waiting { .. }, Event::Go) => {
-                self.state = waiting;
-                return Ok(self.remaining(env));
+        let state = std::mem::replace(&mut self.state, State::Ready);
+        let outcome = match event {
+            Event::Go => match state {
+                State::Ready => self.prepare(env),
+                State::Waiting { from, time } if env.now - from >= time => self.prepare(env),
+                waiting @ State::Waiting { .. } => {
+                    self.state = waiting;
+                    Ok(self.remaining(env))
+                }
+                State::Signing(draft) => Ok(self.dispatch(*draft, env)),
+                State::InFlight { .. } => self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env),
+            },
+            Event::Response(response) => {
+                let State::InFlight { asked } = state else { return self.out_of_turn(state) };
+                self.answered(response, asked, env)
             }
-            (State::Signing(draft), Event::Go) => Ok(self.dispatch(*draft, env)),
-            (State::Signing(draft), Event::Signed(Ok(signature))) => self.signed(draft, &signature, env),
-            (State::Signing(_), Event::Signed(Err(cause))) => {
+            Event::Failure(failure) => {
+                let State::InFlight { .. } = state else { return self.out_of_turn(state) };
+                self.failed(failure, env)
+            }
+            Event::Signed(signed) => match (state, signed) {
+                (State::Signing(draft), Ok(signature)) => self.signed(draft, &signature, env),
                 // The cause is the signer's, and may quote what it signs.
-                drop(cause);
-                Err(Error::new(ErrorKind::Config, Reason::SigningFailed))
-            }
-            (State::InFlight { asked }, Event::Response(response)) => self.answered(response, asked, env),
-            (State::InFlight { .. }, Event::Failure(failure)) => self.failed(failure, env),
-            (State::InFlight { .. }, Event::Go) => {
-                self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env)
-            }
-            (state, Event::Signed(_) | Event::Response(_) | Event::Failure(_)) => {
-                self.state = state;
-                return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn));
-            }
+                (State::Signing(_), Err(_)) => Err(Error::new(ErrorKind::Config, Reason::SigningFailed)),
+                (state, _) => return self.out_of_turn(state),
+            },
         };
         if outcome.is_err() {
             self.rest();
