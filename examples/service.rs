@@ -29,7 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("the API answered {}: {}", response.status(), String::from_utf8_lossy(response.body()));
 
     let tokens = session.tokens().await?;
-    println!("the token expires at {:?} and may be used for {:?}", tokens.expires_at(), tokens.scope());
+    let scope = tokens.scope().scope().map_or("nothing in particular", |scope| scope.as_str());
+    println!("its token is good for: {scope}");
 
     session.refresh().await?;
     println!("the service has another token");

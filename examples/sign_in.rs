@@ -3,15 +3,28 @@
 //! The provider is part of this program, so that nothing has to be set up; a real one differs in its issuer
 //! and in the client that is registered there. A robot plays the user, unless you say `--browser`.
 
-use std::{error::Error, io};
+use std::{error::Error, io, process::ExitCode};
 
 use bytes::Bytes;
-use valetkey::Client;
+use valetkey::{
+    Client,
+    oauth2::authorization::{Callback, PendingAuthorization},
+};
 use valetkey_hyper::HyperBackend;
 use valetkey_testkit::{Provider, User};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match sign_in().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn sign_in() -> Result<(), Box<dyn Error>> {
     let in_browser = std::env::args().any(|argument| argument == "--browser");
     let user = if in_browser { User::interactive() } else { User::approves("alice") };
     let provider = Provider::builder().real_clock().user(user).build();
@@ -31,8 +44,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // `url` is for the user's browser; `pending` stays here until the browser comes back.
     let (url, pending) = client.authorize().scope("read").start().await?;
-    let callback = if in_browser { ask_user(url.as_str())? } else { provider.visit(&url)? };
-    println!("the browser came back with a code");
+    let callback = if in_browser { ask_user(url.as_str(), &pending)? } else { provider.visit(&url)? };
+    println!("the browser came back");
 
     // State, issuer and errors are checked, then the code is exchanged for tokens.
     let session = client.redeem(pending, &callback).await?;
@@ -53,10 +66,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Has the user open the URL, and takes the address at which the browser ends.
-fn ask_user(url: &str) -> io::Result<String> {
+fn ask_user(url: &str, pending: &PendingAuthorization) -> io::Result<String> {
     println!("open this in your browser:\n\n  {url}\n");
     println!("then paste the address at which it ends (the page will not load):");
-    let mut callback = String::new();
-    io::stdin().read_line(&mut callback)?;
-    Ok(callback.trim().to_owned())
+    for line in io::stdin().lines() {
+        let callback = line?.trim().to_owned();
+        // Whatever is pasted by mistake does not cost the user the sign-in.
+        if pending.matches(&Callback::from(&callback)) {
+            return Ok(callback);
+        }
+        println!("that is not where this sign-in ended; paste the whole address:");
+    }
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no address was pasted"))
 }

@@ -130,7 +130,7 @@ impl Chunks for Body {
         match &body.feed.end {
             End::Done => Poll::Ready(None),
             End::Stall => Poll::Pending,
-            End::Cut => Poll::Ready(Some(Err(Failure::new(Sent::Maybe, FailureKind::Closed)))),
+            End::Cut => Poll::Ready(Some(Err(Failure::new(Sent::Maybe, FailureKind::Truncated)))),
             End::Endless(piece) => Poll::Ready(Some(Ok(piece.clone()))),
         }
     }

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "serve")]
 
+#[expect(dead_code, reason = "only the other target uses all of it")]
 mod common;
 
 use std::{

@@ -12,11 +12,12 @@ use valetkey_proto::{
     Call, Error, ErrorKind, Exchange, Reason, Result,
     endpoint::Origin,
     oauth2::{
-        authorization::{Callback, PendingAuthorization, SealingKeys},
+        authorization::{Callback, PendingAuthorization},
         grant::AuthorizationCodeGrant,
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenSet},
     },
+    seal::SealingKeys,
     secret::Secret,
 };
 

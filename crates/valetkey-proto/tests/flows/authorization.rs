@@ -7,10 +7,11 @@ use valetkey_proto::{
     ErrorCode, ErrorKind, Reason, Timestamp,
     crypto::SystemRandom,
     oauth2::{
-        authorization::{AuthorizationRequest, Callback, PendingAuthorization, SealingKey, SealingKeys},
+        authorization::{AuthorizationRequest, Callback, PendingAuthorization},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
     },
+    seal::{SealingKey, SealingKeys},
 };
 
 const CALLBACK: &str = "https://app.example/cb?keep=1";

@@ -1,7 +1,5 @@
 //! A client made by hand: what it sends is written out, so that the provider is judged and nothing else.
 
-#![allow(dead_code, reason = "each test target uses its own part")]
-
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},

@@ -8,12 +8,12 @@ use valetkey_proto::{
     crypto::CryptoProvider,
     endpoint::Origin,
     oauth2::{
-        authorization::SealingKeys,
         client::{ClientAuth, ClientMetadata},
         server::{Issuer, ServerMetadata},
         token::Strictness,
     },
     random::SecureRandom,
+    seal::SealingKeys,
     secret::ClientSecret,
 };
 

@@ -89,7 +89,8 @@ impl Relation {
             client = client.with_auth(suitable(&server, secret));
         }
         let party = Party::client(server.issuer().clone(), client.id(), client.auth())?;
-        let authorization = AuthorizationRequest::new(&server, &client);
+        // Nobody is sent on a trip whose code could not be exchanged.
+        let authorization = server.token_endpoint().and_then(|_| AuthorizationRequest::new(&server, &client));
         let fresh_until = asked.map_or(i64::MAX, |asked| (asked + FRESH).as_millis());
         let fresh_until = AtomicI64::new(fresh_until);
         Ok(Self { server, client, party: Arc::new(party), authorization, asked, fresh_until })

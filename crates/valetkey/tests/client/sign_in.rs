@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use valetkey::{
     Client, ErrorCode, ErrorKind, Reason,
-    oauth2::{
-        authorization::{Callback, SealingKey, SealingKeys},
-        client::ClientAuth,
-    },
+    oauth2::{authorization::Callback, client::ClientAuth},
+    seal::{SealingKey, SealingKeys},
 };
 use valetkey_testkit::{AuthMethod, Place, Provider, RegisteredClient, SPECIAL_SECRET, User, block_on};
 
@@ -164,6 +162,25 @@ fn what_is_set_wrongly_is_said_when_the_client_is_built() {
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Config, Reason::MissingRedirectUri));
     let error = block_on(no_redirect.authorize().scope("a\"").start()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[test]
+fn two_backends_live_in_one_program() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (near, far) = (Provider::new(), Provider::builder().real_clock().build());
+    let _served = block_on(far.serve()).unwrap();
+    let hyper =
+        runtime.block_on(async { valetkey_hyper::HyperBackend::builder().no_proxy().build().unwrap() });
+    let over_hyper = Client::builder(hyper).discover(&far.issuer()).id("app").secret("app-secret");
+    let over_hyper = over_hyper.redirect_uri("https://client.test/cb");
+    runtime.block_on(async {
+        let clients = [builder(&near).build().await.unwrap(), over_hyper.build().await.unwrap()];
+        for (client, provider) in clients.iter().zip([&near, &far]) {
+            let (url, pending) = client.authorize().start().await.unwrap();
+            client.redeem(pending, provider.visit(&url).unwrap()).await.unwrap();
+        }
+    });
+    assert_eq!((near.count(Place::Token), far.count(Place::Token)), (1, 1));
 }
 
 #[test]

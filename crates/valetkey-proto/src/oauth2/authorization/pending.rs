@@ -9,7 +9,7 @@ use crate::{
     form::Parameters,
     oauth2::{
         Scope,
-        authorization::{AuthorizationResponse, Callback, CodeVerifier, SealingKeys, request::Asked, sealed},
+        authorization::{AuthorizationResponse, Callback, CodeVerifier, request::Asked},
         client::ClientId,
         server::Issuer,
     },
@@ -19,6 +19,7 @@ use crate::{
         members::{members, read},
         value::Text,
     },
+    seal::{Label, SealingKeys},
     secret::{AuthorizationCode, Secret, Wipe, Wiped, same},
     time::Timestamp,
 };
@@ -172,11 +173,8 @@ impl PendingAuthorization {
     /// that. Set the cookie `Secure`, `HttpOnly`, `SameSite=Lax`, and clear it at the callback.
     pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
         let record = Wiped::new(self.record());
-        keys.seal(
-            &sealed::Label { purpose: PURPOSE, issuer: &self.asked.issuer, client: &self.asked.client },
-            &record,
-            env,
-        )
+        let label = Label { purpose: PURPOSE, issuer: &self.asked.issuer, client: &self.asked.client };
+        keys.seal(&label, &record, env)
     }
 
     /// Opens a sealed text of this issuer and client.
@@ -192,7 +190,7 @@ impl PendingAuthorization {
         keys: &SealingKeys,
         env: &Env<'_>,
     ) -> Result<Self> {
-        let record = keys.open(&sealed::Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let record = keys.open(&Label { purpose: PURPOSE, issuer, client }, text, env)?;
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let pending = Self::of_record(&record, issuer, client).ok_or_else(broken)?;
         if env.now - pending.created > LIFETIME || pending.created - env.now > SKEW {

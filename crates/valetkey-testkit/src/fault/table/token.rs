@@ -106,7 +106,7 @@ pub(super) const ROWS: &[Fault] = &[
     Fault::new("token-endless", T, Effect::Body(Body::Endless), TOO_LARGE),
     Fault::new("token-long-head", T, Effect::LongHead(70 << 10), TOO_LARGE),
     Fault::new("token-truncated", T, Effect::Body(Body::Truncated), transport(Reason::Truncated)),
-    Fault::new("token-cut", T, Effect::Body(Body::Cut), transport(Reason::ConnectionLost)),
+    Fault::new("token-cut", T, Effect::Body(Body::Cut), transport(Reason::Truncated)),
     Fault::new("token-stalling", T, Effect::Body(Body::Stalling), TIMED_OUT),
     Fault::new("token-trickling", T, Effect::Body(Body::Trickling(Duration::from_secs(1))), TIMED_OUT),
     Fault::new("token-unframed", T, Effect::Body(Body::Unframed), ACCEPTED),

@@ -20,7 +20,7 @@ const NONCE: usize = 12;
 /// 256 bits that seal and open, wiped when dropped.
 ///
 /// ```
-/// use valetkey_proto::{crypto::SystemRandom, oauth2::authorization::{SealingKey, SealingKeys}};
+/// use valetkey_proto::{crypto::SystemRandom, seal::{SealingKey, SealingKeys}};
 ///
 /// let keys = SealingKeys::new(SealingKey::generate(&SystemRandom::new())?);
 /// # let _ = keys;
@@ -81,7 +81,7 @@ impl SealingKeys {
         self
     }
 
-    pub(super) fn seal(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Secret> {
+    pub(crate) fn seal(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Secret> {
         let mut nonce = [0; NONCE];
         env.random.fill(&mut nonce)?;
         // Room for the tag, so that nothing is left behind by growing.
@@ -93,7 +93,7 @@ impl SealingKeys {
         Ok(Secret::new(out))
     }
 
-    pub(super) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Wiped<String>> {
+    pub(crate) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Wiped<String>> {
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let encoded = text.strip_prefix(PREFIX).filter(|text| text.len() <= MAX_TEXT).ok_or_else(broken)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| broken())?;
@@ -110,10 +110,10 @@ impl SealingKeys {
 }
 
 /// What a sealed text is for: it opens for the same purpose, issuer and client alone.
-pub(super) struct Label<'a> {
-    pub(super) purpose: &'static str,
-    pub(super) issuer: &'a Issuer,
-    pub(super) client: &'a ClientId,
+pub(crate) struct Label<'a> {
+    pub(crate) purpose: &'static str,
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) client: &'a ClientId,
 }
 
 impl Label<'_> {
