@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn r_clock_tokens_are_renewed_a_little_early_and_never_at_once() {
         for (lifetime, stale_after, expired_after) in
-            [(3600, 3590_000, 3600_000), (20, 18_000, 20_000), (2, 1800, 2000), (0, 1000, 1000)]
+            [(3600, 3_590_000, 3_600_000), (20, 18_000, 20_000), (2, 1800, 2000), (0, 1000, 1000)]
         {
             let tokens = tokens(Some(lifetime));
             let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
