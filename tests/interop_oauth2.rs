@@ -200,16 +200,18 @@ async fn oidc_provider_lets_a_token_expire_and_renews_it() {
     let client = server.client("basic-short").secret(SECRET).build().await.expect("discovery");
     let session = server.sign_in(&client, "alice").await.expect("a sign-in");
     assert_eq!(server.call_api(&session).await, StatusCode::OK);
+    let old = session.tokens().await.expect("tokens");
     // The token of this client lives for two seconds, by the server's own clock.
     server.backend.sleep(Duration::from_millis(2500)).await;
-    let request =
-        http::Request::get(format!("{}/api/whoami", server.issuer)).body(Bytes::new()).expect("a request");
-    let answer = session.send(request).await.expect("an answer");
+    let request = http::Request::get(format!("{}/api/whoami", server.issuer));
+    let request = request.header("authorization", old.access_token().header()).body(Bytes::new());
+    let answer =
+        server.backend.send(request.expect("a request"), Limits::default()).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(answer.headers()["www-authenticate"].to_str().expect("text").contains("invalid_token"));
-    assert!(session.tokens().await.expect("tokens").is_stale(server.backend.now().into()));
-    session.refresh().await.expect("a renewal");
+    // The session knows, and renews it.
     assert_eq!(server.call_api(&session).await, StatusCode::OK);
+    assert_ne!(session.tokens().await.expect("tokens").access_token(), old.access_token());
 }
 
 #[tokio::test]
@@ -278,5 +280,8 @@ async fn authlib_refuses_a_revoked_token() {
     let request = request.body(Bytes::from(form)).expect("a request");
     let answer = server.backend.send(request, Limits::default()).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(server.call_api(&session).await, StatusCode::UNAUTHORIZED);
+    // The API says 401, and Authlib has revoked the refresh token along with the access token.
+    let request = http::Request::get(format!("{}/oauth2/api", server.issuer)).body(Bytes::new());
+    let error = session.send(request.expect("a request")).await.expect_err("all is revoked");
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::RefreshDenied));
 }

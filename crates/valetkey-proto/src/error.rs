@@ -86,7 +86,7 @@ pub enum Reason {
     MissingRedirectUri,
     /// The client has no way to authenticate, and this request needs one.
     MissingClientAuthentication,
-    /// The request already carries an `Authorization` header.
+    /// The request already carries credentials: an `Authorization` header, or parameters that authenticate.
     AlreadyAuthorized,
     /// The session was given no API origin that this request goes to.
     OriginNotAllowed,
@@ -110,6 +110,8 @@ pub enum Reason {
     TaskDropped,
     /// The session was closed.
     SessionClosed,
+    /// Tokens could not be kept where the program keeps them.
+    NotKept,
 
     // --- the server or the user said no ---
     /// The authorization response is an error: the user or the server refused.
@@ -325,7 +327,7 @@ impl Error {
 
     /// Says what cause it really is, by somebody who knows more.
     #[must_use]
-    pub(crate) fn restated(self, reason: Reason) -> Self {
+    pub fn with_reason(self, reason: Reason) -> Self {
         self.with(|inner| inner.reason = reason)
     }
 
@@ -422,7 +424,7 @@ impl Reason {
             Self::MissingEndpoint => "the server's metadata does not name the endpoint",
             Self::MissingRedirectUri => "the client has no redirect URI",
             Self::MissingClientAuthentication => "the client has no way to authenticate",
-            Self::AlreadyAuthorized => "the request already has an Authorization header",
+            Self::AlreadyAuthorized => "the request already carries credentials",
             Self::OriginNotAllowed => "the session may not send its token to this origin",
             Self::MissingRefreshToken => "there is no refresh token",
             Self::ReservedParameter => "the parameter is set by the flow itself",
@@ -433,6 +435,7 @@ impl Reason {
             Self::RandomFailed => "the source of randomness failed",
             Self::BackendRefused => "the backend cannot send this request",
             Self::TaskDropped => "the task was dropped before it was done",
+            Self::NotKept => "the tokens could not be kept",
             Self::SessionClosed => "the session was closed",
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",

@@ -49,6 +49,21 @@ impl Form {
         self
     }
 
+    /// Whether a parameter of this name was added.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        let mut encoded = String::new();
+        encode(&mut encoded, name);
+        self.contains_one_of(&[encoded.as_str()])
+    }
+
+    /// Whether a parameter of one of these names was added; the names are of unreserved characters.
+    pub(crate) fn contains_one_of(&self, names: &[&str]) -> bool {
+        let is_of =
+            |piece: &str, name: &str| piece.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        // The separators are encoded in names and values, so that each piece begins with a whole name.
+        self.0.split('&').any(|piece| names.iter().any(|name| is_of(piece, name)))
+    }
+
     /// Adds the parameters of another form.
     pub(crate) fn extend(&mut self, other: &Self) {
         if !self.0.is_empty() && !other.0.is_empty() {

@@ -15,7 +15,7 @@ use crate::{
     draft::Draft,
     endpoint::Origin,
     error::{Error, ErrorKind, Reason, Result},
-    form,
+    form::{self, Form},
     oauth2::{
         client::{ClientAuth, ClientId, Method},
         server::Issuer,
@@ -98,26 +98,31 @@ impl Party {
     }
 
     /// Authenticates a request, anew at every attempt.
+    ///
+    /// A request that brings credentials of its own is refused: there is one method a request (RFC 6749 §2.3,
+    /// RFC 6750 §2).
     pub(crate) fn authenticate(&self, draft: &mut Draft) -> Result<()> {
         match &self.auth {
-            Auth::None => return Ok(()),
+            Auth::None => {}
             Auth::Basic(header) => {
+                // The id alone proves nothing, and some servers want it in the form as well.
+                refuse_credentials(draft, &["client_secret", "client_assertion"])?;
                 draft.headers_mut().insert(AUTHORIZATION, header.clone());
             }
             Auth::Post(id, secret) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
                 let form = draft.form_mut().ok_or_else(no_form)?;
                 form.push("client_id", id.as_str()).push("client_secret", secret.expose());
             }
             Auth::Public(id) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
                 draft.form_mut().ok_or_else(no_form)?.push("client_id", id.as_str());
             }
             Auth::Bearer(token, origins) => {
                 if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
                     return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
                 }
-                if draft.headers().contains_key(AUTHORIZATION) {
-                    return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
-                }
+                refuse_credentials(draft, &[])?;
                 draft.headers_mut().insert(AUTHORIZATION, token.header().clone());
             }
         }
@@ -151,6 +156,18 @@ fn basic(credentials: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_maybe_shared(wiped(text.into_bytes())).map_err(invalid)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Refuses an `Authorization` header and these parameters of client authentication.
+fn refuse_credentials(draft: &mut Draft, parameters: &[&str]) -> Result<()> {
+    let has_header = draft.headers().contains_key(AUTHORIZATION);
+    // All their names begin alike, and in most forms nothing does: one search for that is quicker than reading
+    // the form by its pieces.
+    let has = |form: &mut Form| form.expose().contains("client_") && form.contains_one_of(parameters);
+    if has_header || draft.form_mut().is_some_and(has) {
+        return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+    }
+    Ok(())
 }
 
 fn no_form() -> Error {

@@ -123,6 +123,19 @@ impl PendingAuthorization {
     /// In this order: where and how it arrived, that nothing occurs twice, no tokens, state, issuer, the
     /// server's error, the code.
     ///
+    /// It can be done once; after an error, too, a new sign-in begins:
+    ///
+    /// ```compile_fail,E0382
+    /// use valetkey_proto::{Result, oauth2::authorization::PendingAuthorization};
+    ///
+    /// fn receive_twice(pending: PendingAuthorization) -> Result<()> {
+    ///     if pending.receive("/cb?code=a&state=b").is_err() {
+    ///         pending.receive("/cb?code=c&state=d")?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Untrusted`: [`Reason::RedirectUriMismatch`], [`Reason::UnexpectedToken`], [`Reason::StateMismatch`],

@@ -1,6 +1,6 @@
 //! Tokens as a text that can be kept: a versioned record with its own shape, apart from the types in use.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -44,7 +44,7 @@ pub struct TokenRecord {
     issuer: Issuer,
     client: ClientId,
     generation: u64,
-    tokens: TokenSet,
+    tokens: Arc<TokenSet>,
     /// The text it was read from, if that has members which are not known here.
     others: Option<Bytes>,
 }
@@ -71,13 +71,13 @@ impl TokenRecord {
     /// The tokens that this client holds of this issuer, renewed `generation` times.
     #[must_use]
     pub fn new(issuer: Issuer, client: ClientId, generation: u64, tokens: TokenSet) -> Self {
-        Self { issuer, client, generation, tokens, others: None }
+        Self { issuer, client, generation, tokens: Arc::new(tokens), others: None }
     }
 
     /// The same record with newer tokens.
     #[must_use]
     pub fn renewed(&self, tokens: TokenSet) -> Self {
-        Self { generation: self.generation.saturating_add(1), tokens, ..self.clone() }
+        Self { generation: self.generation.saturating_add(1), tokens: Arc::new(tokens), ..self.clone() }
     }
 
     /// Reads a text that [`to_text`](Self::to_text) wrote.
@@ -109,13 +109,13 @@ impl TokenRecord {
             issuer: Issuer::parse(&wire.issuer?).ok()?,
             client: ClientId::parse(&wire.client_id?).ok()?,
             generation: wire.generation?,
-            tokens: TokenSet::restored(
+            tokens: Arc::new(TokenSet::restored(
                 AccessToken::bearer(&wire.access_token?)?,
                 Timestamp::from_millis(wire.issued_at?),
                 wire.lifetime.map(Duration::from_secs),
                 wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
                 scope,
-            ),
+            )),
             others,
         })
     }
@@ -206,7 +206,7 @@ impl TokenRecord {
 
     /// The tokens.
     #[must_use]
-    pub fn tokens(&self) -> &TokenSet {
+    pub fn tokens(&self) -> &Arc<TokenSet> {
         &self.tokens
     }
 }
