@@ -208,7 +208,8 @@ impl<E: Exchange> Call<E> {
 
     fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
         let status = response.status();
-        let told = retry_after(response.headers(), env.now);
+        // Looked for only in answers that may become an error: others hardly ever say it.
+        let told = if status.is_success() { None } else { retry_after(response.headers(), env.now) };
         // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
         let turned_away = told.is_some()
             && matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
@@ -231,11 +232,13 @@ impl<E: Exchange> Call<E> {
             return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_status(status));
         }
         self.rest();
-        let output = self.exchange.response(response, asked, env);
-        output.map(Step::Done).map_err(|error| match told {
-            Some(time) => error.with_retry_after(time),
-            None => error,
-        })
+        match self.exchange.response(response, asked, env) {
+            Ok(output) => Ok(Step::Done(output)),
+            Err(error) => Err(match told {
+                Some(time) => error.with_retry_after(time),
+                None => error,
+            }),
+        }
     }
 
     fn failed(&mut self, failure: Failure, env: &Env<'_>) -> Result<Step<E::Output>> {
@@ -287,6 +290,12 @@ impl<E: Exchange> Call<E> {
         }
     }
 
+    /// Nothing has happened.
+    fn out_of_turn(&mut self, state: State) -> Result<Step<E::Output>> {
+        self.state = state;
+        Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn))
+    }
+
     /// Ends an attempt. Unless it is tried again, the next `Go` is a new request, or an error if there must
     /// be none.
     fn end(&mut self, may_have_acted: bool) {
@@ -304,33 +313,33 @@ impl<E: Exchange> Flow for Call<E> {
     type Output = E::Output;
 
     fn step(&mut self, event: Event, env: &Env<'_>) -> Result<Step<E::Output>> {
-        let outcome = match (std::mem::replace(&mut self.state, State::Ready), event) {
-            (State::Ready, Event::Go) => self.prepare(env),
-            (State::Waiting { from, time }, Event::Go) if env.now - from >= time => self.prepare(env),
-            (waiting @ State::Waiting { .. }, Event::Go) => {
-                self.state = waiting;
-                return Ok(self.remaining(env));
+        let state = std::mem::replace(&mut self.state, State::Ready);
+        let outcome = match event {
+            Event::Go => match state {
+                State::Ready => self.prepare(env),
+                State::Waiting { from, time } if env.now - from >= time => self.prepare(env),
+                waiting @ State::Waiting { .. } => {
+                    self.state = waiting;
+                    Ok(self.remaining(env))
+                }
+                State::Signing(draft) => Ok(self.dispatch(*draft, env)),
+                State::InFlight { .. } => self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env),
+                State::Spent => return self.out_of_turn(State::Spent),
+            },
+            Event::Response(response) => {
+                let State::InFlight { asked } = state else { return self.out_of_turn(state) };
+                self.answered(response, asked, env)
             }
-            (State::Signing(draft), Event::Go) => Ok(self.dispatch(*draft, env)),
-            (State::Signing(draft), Event::Signed(Ok(signature))) => self.signed(draft, &signature, env),
-            (State::Signing(_), Event::Signed(Err(cause))) => {
+            Event::Failure(failure) => {
+                let State::InFlight { .. } = state else { return self.out_of_turn(state) };
+                self.failed(failure, env)
+            }
+            Event::Signed(signed) => match (state, signed) {
+                (State::Signing(draft), Ok(signature)) => self.signed(draft, &signature, env),
                 // The cause is the signer's, and may quote what it signs.
-                drop(cause);
-                Err(Error::new(ErrorKind::Config, Reason::SigningFailed))
-            }
-            (State::InFlight { asked }, Event::Response(response)) => self.answered(response, asked, env),
-            (State::InFlight { .. }, Event::Failure(failure)) => self.failed(failure, env),
-            (State::InFlight { .. }, Event::Go) => {
-                self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env)
-            }
-            (State::Spent, Event::Go) => {
-                self.state = State::Spent;
-                return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("sent already"));
-            }
-            (state, Event::Signed(_) | Event::Response(_) | Event::Failure(_)) => {
-                self.state = state;
-                return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn));
-            }
+                (State::Signing(_), Err(_)) => Err(Error::new(ErrorKind::Config, Reason::SigningFailed)),
+                (state, _) => return self.out_of_turn(state),
+            },
         };
         if outcome.is_err() {
             self.rest();

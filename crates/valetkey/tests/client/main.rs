@@ -2,6 +2,7 @@
 
 mod blocking;
 mod hostile;
+mod keeping;
 mod metadata;
 mod renewal;
 mod session;

@@ -11,7 +11,7 @@ use crate::{
     flow::Env,
     oauth2::{Scope, client::ClientId, server::Issuer},
     response::{
-        members::{members, read_all},
+        members::{members, read_into},
         value::Text,
     },
     seal::{Label, SealingKeys},
@@ -87,7 +87,8 @@ impl TokenRecord {
     /// `Store`: [`Reason::Malformed`] if it is no record of a known version, or has been changed into none.
     pub fn parse(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record");
-        let (wire, has_others) = read_all::<Wire<'_>>(text).map_err(|_| malformed())?;
+        let mut wire = Wire::default();
+        let has_others = read_into(&mut wire, text).map_err(|_| malformed())?;
         let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
         Self::of_wire(wire, others).ok_or_else(malformed)
     }
