@@ -71,11 +71,10 @@ impl Page {
     /// The whole answer, as it goes over the wire.
     pub(super) fn answer(self) -> Vec<u8> {
         let (heading, sentence) = self.words();
-        // The icon is empty, so that no browser asks for one.
         let html = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-             <link rel=\"icon\" href=\"data:,\"><title>{heading}</title><style>{STYLE}</style></head>\
+             <title>{heading}</title><style>{STYLE}</style></head>\
              <body><main><h1>{heading}</h1><p>{sentence}</p></main></body></html>\n"
         );
         let mut extra = String::from("Content-Type: text/html; charset=utf-8\r\n");
