@@ -15,11 +15,12 @@ use bytes::Bytes;
 use valetkey::{
     Client, Error, Runtime,
     oauth2::{
-        authorization::{AuthorizationRequest, Callback, SealingKey, SealingKeys},
+        authorization::{AuthorizationRequest, Callback},
         client::{ClientAuth, ClientMetadata},
         grant::{AuthorizationCodeGrant, RefreshTokenGrant},
         resource::ResourceRequest,
     },
+    seal::{SealingKey, SealingKeys},
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken, Secret},
 };
 use valetkey_http::{Backend, Limits, Response, backend_fn};

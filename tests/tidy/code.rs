@@ -66,6 +66,23 @@ fn the_core_has_no_clock_no_io_and_no_surroundings() {
 }
 
 #[test]
+fn s_az_02_no_grant_takes_a_password_and_no_flow_is_implicit() {
+    // In texts, which the other rules leave out: these would be sent.
+    let words = ["\"password\"", "response_type=token", "response_type=id_token", "\"plain\""];
+    let is_ours =
+        |file: &File| file.source_of().is_some_and(|name| ["valetkey", "valetkey-proto"].contains(&name));
+    let found: Vec<_> = rust_files()
+        .iter()
+        .filter(|file| is_ours(file))
+        .flat_map(|file| {
+            words.iter().filter(|word| file.text.contains(**word)).map(|word| (&file.path, word))
+        })
+        .map(|(path, word)| format!("{path}: {word}"))
+        .collect();
+    none("RFC 9700 §2.1.2 and §2.4 want neither, and RFC 7636 §7.2 no plain challenge", &found);
+}
+
+#[test]
 fn the_core_is_not_async() {
     let words = ["async", ".await", "Future", "Waker"];
     none("flows are stepped, not awaited", &in_source_of(&["valetkey-proto"], &words));

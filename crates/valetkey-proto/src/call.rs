@@ -77,6 +77,26 @@ pub trait Exchange {
     fn response(&self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Self::Output>;
 }
 
+impl<E: Exchange + ?Sized> Exchange for &E {
+    type Output = E::Output;
+
+    fn retry(&self) -> Retry {
+        (**self).retry()
+    }
+
+    fn max_body(&self) -> usize {
+        (**self).max_body()
+    }
+
+    fn request(&self, env: &Env<'_>) -> Result<Draft> {
+        (**self).request(env)
+    }
+
+    fn response(&self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<E::Output> {
+        (**self).response(response, asked, env)
+    }
+}
+
 /// How often a request may be sent again, by what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by authors of exchanges, who must decide all four cases")]
@@ -222,7 +242,7 @@ impl<E: Exchange> Call<E> {
         let error = Error::from(failure);
         // RFC 6749 §4.1.2: a code that was seen twice may revoke what it was exchanged for.
         let restate = unknown && matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
-        Err(if restate { error.restated(Reason::OutcomeUnknown) } else { error })
+        Err(if restate { error.with_reason(Reason::OutcomeUnknown) } else { error })
     }
 
     /// Begins to wait before the next attempt; `false` if the budget or the patience does not reach.

@@ -62,7 +62,10 @@ impl Digest {
     #[must_use]
     pub fn new(hash: &[u8]) -> Self {
         let mut bytes = [0; 64];
-        let length = bytes.iter_mut().zip(hash).map(|(slot, &byte)| *slot = byte).count();
+        let length = hash.len().min(bytes.len());
+        if let (Some(start), Some(hash)) = (bytes.get_mut(..length), hash.get(..length)) {
+            start.copy_from_slice(hash);
+        }
         Self { bytes, length }
     }
 }

@@ -34,15 +34,17 @@ impl Endpoint {
     /// # Errors
     ///
     /// `Config`: [`Reason::InvalidUrl`] if it is not an absolute `http` or `https` URL, is too long, or has
-    /// a fragment, user information or a backslash; [`Reason::InsecureUrl`] if it is `http` and not on loopback.
+    /// a fragment, user information, a backslash, a quotation mark or an angle bracket; [`Reason::InsecureUrl`]
+    /// if it is `http` and not on loopback.
     ///
     /// # Security
     ///
     /// OAuth 2.1 §1.5 demands TLS; loopback never leaves the machine.
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = || Error::new(ErrorKind::Config, Reason::InvalidUrl);
-        // `http::Uri` drops fragments and keeps user information: both are looked for in the text.
-        if text.len() > MAX_URL || text.contains(['#', '\\']) || !text.is_ascii() {
+        // `http::Uri` drops fragments and keeps user information: both are looked for in the text. It also takes
+        // marks that RFC 3986 has in no URL, and that end an attribute of HTML.
+        if text.len() > MAX_URL || text.contains(['#', '\\', '"', '<', '>']) || !text.is_ascii() {
             return Err(invalid());
         }
         let uri: Uri = text.parse().map_err(|_| invalid())?;

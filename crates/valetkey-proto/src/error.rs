@@ -86,7 +86,7 @@ pub enum Reason {
     MissingRedirectUri,
     /// The client has no way to authenticate, and this request needs one.
     MissingClientAuthentication,
-    /// The request already carries an `Authorization` header.
+    /// The request already carries credentials: an `Authorization` header, or parameters that authenticate.
     AlreadyAuthorized,
     /// The session was given no API origin that this request goes to.
     OriginNotAllowed,
@@ -108,6 +108,10 @@ pub enum Reason {
     BackendRefused,
     /// The work behind a shared answer was dropped before it was done.
     TaskDropped,
+    /// The session was closed.
+    SessionClosed,
+    /// Tokens could not be kept where the program keeps them.
+    NotKept,
 
     // --- the server or the user said no ---
     /// The authorization response is an error: the user or the server refused.
@@ -116,8 +120,13 @@ pub enum Reason {
     RequestDenied,
     /// A refresh token was refused for good: sign in again.
     RefreshDenied,
+    /// A refresh token was refused after a request with it whose answer was lost: the server had taken that one,
+    /// and nobody has what it answered. Sign in again.
+    RotationLost,
     /// The server answered 401 or 403 with a challenge.
     Challenged,
+    /// The server refused the access token of a request that must not be sent again.
+    NotReplayed,
 
     // --- the server failed ---
     /// The server answered 5xx, or 429, and no OAuth error.
@@ -162,6 +171,8 @@ pub enum Reason {
     // --- too old ---
     /// The sign-in was begun too long ago.
     PendingExpired,
+    /// The access token has expired, and there is nothing to renew it with: sign in again.
+    TokenExpired,
 
     // --- transport ---
     /// The server could not be reached; it saw nothing of the request.
@@ -240,6 +251,8 @@ impl Error {
                 | Reason::OutcomeUnknown
                 | Reason::PendingExpired
                 | Reason::RefreshDenied
+                | Reason::RotationLost
+                | Reason::TokenExpired
                 | Reason::StateMismatch
         ) {
             Advice::Reauthorize
@@ -314,7 +327,7 @@ impl Error {
 
     /// Says what cause it really is, by somebody who knows more.
     #[must_use]
-    pub(crate) fn restated(self, reason: Reason) -> Self {
+    pub fn with_reason(self, reason: Reason) -> Self {
         self.with(|inner| inner.reason = reason)
     }
 
@@ -411,7 +424,7 @@ impl Reason {
             Self::MissingEndpoint => "the server's metadata does not name the endpoint",
             Self::MissingRedirectUri => "the client has no redirect URI",
             Self::MissingClientAuthentication => "the client has no way to authenticate",
-            Self::AlreadyAuthorized => "the request already has an Authorization header",
+            Self::AlreadyAuthorized => "the request already carries credentials",
             Self::OriginNotAllowed => "the session may not send its token to this origin",
             Self::MissingRefreshToken => "there is no refresh token",
             Self::ReservedParameter => "the parameter is set by the flow itself",
@@ -422,9 +435,13 @@ impl Reason {
             Self::RandomFailed => "the source of randomness failed",
             Self::BackendRefused => "the backend cannot send this request",
             Self::TaskDropped => "the task was dropped before it was done",
+            Self::NotKept => "the tokens could not be kept",
+            Self::SessionClosed => "the session was closed",
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",
             Self::RefreshDenied => "the server refused the refresh token",
+            Self::RotationLost => "the answer to the last refresh was lost, and the refresh token with it",
+            Self::NotReplayed => "the access token was refused, and the request must not be sent again",
             Self::Challenged => "the server demands authorization",
             Self::ServerFailed => "the server failed",
             Self::UnexpectedRedirect => "a redirect where none is allowed; it was not followed",
@@ -443,6 +460,7 @@ impl Reason {
             Self::RedirectUriMismatch => "the callback did not arrive at the redirect URI",
             Self::SealBroken => "not sealed for this purpose, issuer and client by a known key",
             Self::UnexpectedToken => "a token where tokens must not be",
+            Self::TokenExpired => "the access token has expired, and nothing renews it",
             Self::PendingExpired => "the sign-in was begun too long ago",
             Self::Unreachable => "the server could not be reached",
             Self::ConnectionLost => "the connection broke",

@@ -3,11 +3,9 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, Zeroizing};
-
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
-    secret::same,
+    secret::{Wipe, Wiped, same},
 };
 
 /// The media type of forms.
@@ -23,7 +21,7 @@ pub const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 /// assert_eq!(form.expose(), "grant_type=refresh_token&refresh_token=5fb8%7Cc3d4+%C3%A9");
 /// ```
 #[derive(Clone, Default)]
-pub struct Form(Zeroizing<String>);
+pub struct Form(Wiped<String>);
 
 impl Form {
     /// An empty form.
@@ -35,7 +33,7 @@ impl Form {
     /// An empty form with room for this many bytes: growing would leave copies that are not wiped early.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        Self(Zeroizing::new(String::with_capacity(bytes)))
+        Self(Wiped::new(String::with_capacity(bytes)))
     }
 
     /// Adds a parameter. An empty value counts as none and adds nothing (RFC 6749 §3.2).
@@ -49,6 +47,21 @@ impl Form {
             encode(&mut self.0, value);
         }
         self
+    }
+
+    /// Whether a parameter of this name was added.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        let mut encoded = String::new();
+        encode(&mut encoded, name);
+        self.contains_one_of(&[encoded.as_str()])
+    }
+
+    /// Whether a parameter of one of these names was added; the names are of unreserved characters.
+    pub(crate) fn contains_one_of(&self, names: &[&str]) -> bool {
+        let is_of =
+            |piece: &str, name: &str| piece.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        // The separators are encoded in names and values, so that each piece begins with a whole name.
+        self.0.split('&').any(|piece| names.iter().any(|name| is_of(piece, name)))
     }
 
     /// Adds the parameters of another form.
@@ -92,34 +105,46 @@ impl fmt::Debug for Form {
 /// Appends `text`, percent-encoded. Unreserved characters (RFC 3986 §2.3) stay as they are, because some
 /// servers do not decode; a space becomes `+`.
 pub(crate) fn encode(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut rest = text;
-    loop {
-        let plain = rest.bytes().position(|byte| !is_unreserved(byte)).unwrap_or(rest.len());
-        let (head, tail) = rest.split_at(plain);
-        out.push_str(head);
-        let Some(character) = tail.chars().next() else { return };
-        if character == ' ' {
-            out.push('+');
-        } else {
-            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+    // Nearly every name and value is plain. Folded, not cut short: an early exit makes each byte wait for the
+    // last one.
+    if text.bytes().fold(true, |plain, byte| plain & is_unreserved(byte)) {
+        out.push_str(text);
+        return;
+    }
+    for byte in text.bytes() {
+        match byte {
+            b' ' => out.push('+'),
+            _ if is_unreserved(byte) => out.push(char::from(byte)),
+            _ => {
                 out.push('%');
-                out.extend(
-                    [byte >> 4, byte & 15]
-                        .iter()
-                        .filter_map(|&half| HEX.get(usize::from(half)))
-                        .map(|&digit| char::from(digit)),
-                );
+                out.push(hex(byte >> 4));
+                out.push(hex(byte & 15));
             }
         }
-        rest = tail.get(character.len_utf8()..).unwrap_or_default();
     }
+}
+
+/// The digit of half a byte.
+fn hex(half: u8) -> char {
+    char::from(if half < 10 { b'0' + half } else { b'A' - 10 + half })
 }
 
 /// RFC 3986 §2.3.
 pub(crate) fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+    UNRESERVED.get(usize::from(byte)).is_some_and(|&unreserved| unreserved)
 }
+
+/// A table, because every byte that is sent is looked up, and in short texts comparing takes twice as long.
+#[expect(clippy::indexing_slicing, reason = "out of bounds, it would not compile")]
+static UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 0x80 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 /// The most parameters that a form or a callback may have.
 pub const MAX_PARAMETERS: usize = 64;
@@ -127,7 +152,7 @@ pub const MAX_PARAMETERS: usize = 64;
 /// The parameters of a form or a query, decoded, each at most once; wiped when dropped.
 ///
 /// An empty value counts as none (RFC 6749 §3.1), but still as an occurrence.
-pub struct Parameters(Vec<(Zeroizing<String>, Zeroizing<String>)>);
+pub struct Parameters(Vec<(Wiped<String>, Wiped<String>)>);
 
 impl Parameters {
     /// Reads an encoded form or query.
@@ -138,7 +163,7 @@ impl Parameters {
     /// [`Reason::TooLarge`] beyond [`MAX_PARAMETERS`], [`Reason::Malformed`] if the text is not UTF-8 after
     /// decoding or has a broken `%` sequence.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut pairs: Vec<(Zeroizing<String>, Zeroizing<String>)> = Vec::new();
+        let mut pairs: Vec<(Wiped<String>, Wiped<String>)> = Vec::new();
         for piece in text.split('&').filter(|piece| !piece.is_empty()) {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
             let (name, value) = (decode(name)?, decode(value)?);
@@ -187,10 +212,10 @@ impl fmt::Debug for Parameters {
 }
 
 /// Decodes one name or value.
-fn decode(text: &str) -> Result<Zeroizing<String>> {
+fn decode(text: &str) -> Result<Wiped<String>> {
     let malformed = || Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("form encoding");
     if !text.contains(['%', '+']) {
-        return Ok(Zeroizing::new(text.to_owned()));
+        return Ok(Wiped::new(text.to_owned()));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -206,8 +231,8 @@ fn decode(text: &str) -> Result<Zeroizing<String>> {
             other => other,
         });
     }
-    String::from_utf8(bytes).map(Zeroizing::new).map_err(|error| {
-        error.into_bytes().zeroize();
+    String::from_utf8(bytes).map(Wiped::new).map_err(|error| {
+        error.into_bytes().wipe();
         malformed()
     })
 }

@@ -42,7 +42,7 @@
 //! * [`oauth2::server`]: metadata, discovery, issuers · [`oauth2::client`]: what we are to a server
 //! * [`oauth2::authorization`]: the user's trip · [`oauth2::grant`]: codes, refresh tokens, client credentials
 //! * [`oauth2::token`]: what is answered and kept · [`oauth2::resource`]: calling an API
-//! * [`secret`], [`endpoint`], [`form`], [`header`], [`time`], [`random`], [`crypto`]: what all of it is made of
+//! * [`secret`], [`seal`], [`endpoint`], [`form`], [`header`], [`time`], [`random`], [`crypto`]: what all of it is made of
 #![cfg_attr(
     not(test),
     warn(
@@ -66,6 +66,7 @@ pub mod oauth2;
 mod party;
 pub mod random;
 mod response;
+pub mod seal;
 pub mod secret;
 pub mod time;
 

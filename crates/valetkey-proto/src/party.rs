@@ -10,18 +10,17 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, header::AUTHORIZATION};
-use zeroize::Zeroizing;
 
 use crate::{
     draft::Draft,
     endpoint::Origin,
     error::{Error, ErrorKind, Reason, Result},
-    form,
+    form::{self, Form},
     oauth2::{
         client::{ClientAuth, ClientId, Method},
         server::Issuer,
     },
-    secret::{AccessToken, ClientSecret, wiped},
+    secret::{AccessToken, ClientSecret, Wiped, wiped},
 };
 
 /// One side of a relation with one server, shared by all calls to it.
@@ -63,9 +62,8 @@ impl Party {
             Method::None => Auth::Public(id.clone()),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
             Method::Basic(secret) => {
-                let mut text = Zeroizing::new(String::with_capacity(
-                    3 * (id.as_str().len() + secret.expose().len()) + 1,
-                ));
+                let mut text =
+                    Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
                 form::encode(&mut text, id.as_str());
                 text.push(':');
                 form::encode(&mut text, secret.expose());
@@ -76,7 +74,7 @@ impl Party {
                 if id.as_str().contains(':') {
                     return Err(Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client id"));
                 }
-                let text = Zeroizing::new([id.as_str(), ":", secret.expose()].concat());
+                let text = Wiped::new([id.as_str(), ":", secret.expose()].concat());
                 Auth::Basic(basic(&text)?)
             }
         };
@@ -100,26 +98,31 @@ impl Party {
     }
 
     /// Authenticates a request, anew at every attempt.
+    ///
+    /// A request that brings credentials of its own is refused: there is one method a request (RFC 6749 §2.3,
+    /// RFC 6750 §2).
     pub(crate) fn authenticate(&self, draft: &mut Draft) -> Result<()> {
         match &self.auth {
-            Auth::None => return Ok(()),
+            Auth::None => {}
             Auth::Basic(header) => {
+                // The id alone proves nothing, and some servers want it in the form as well.
+                refuse_credentials(draft, &["client_secret", "client_assertion"])?;
                 draft.headers_mut().insert(AUTHORIZATION, header.clone());
             }
             Auth::Post(id, secret) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
                 let form = draft.form_mut().ok_or_else(no_form)?;
                 form.push("client_id", id.as_str()).push("client_secret", secret.expose());
             }
             Auth::Public(id) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
                 draft.form_mut().ok_or_else(no_form)?.push("client_id", id.as_str());
             }
             Auth::Bearer(token, origins) => {
                 if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
                     return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
                 }
-                if draft.headers().contains_key(AUTHORIZATION) {
-                    return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
-                }
+                refuse_credentials(draft, &[])?;
                 draft.headers_mut().insert(AUTHORIZATION, token.header().clone());
             }
         }
@@ -153,6 +156,18 @@ fn basic(credentials: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_maybe_shared(wiped(text.into_bytes())).map_err(invalid)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Refuses an `Authorization` header and these parameters of client authentication.
+fn refuse_credentials(draft: &mut Draft, parameters: &[&str]) -> Result<()> {
+    let has_header = draft.headers().contains_key(AUTHORIZATION);
+    // All their names begin alike, and in most forms nothing does: one search for that is quicker than reading
+    // the form by its pieces.
+    let has = |form: &mut Form| form.expose().contains("client_") && form.contains_one_of(parameters);
+    if has_header || draft.form_mut().is_some_and(has) {
+        return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+    }
+    Ok(())
 }
 
 fn no_form() -> Error {

@@ -3,7 +3,8 @@
 use std::{error::Error, fmt};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use zeroize::Zeroize;
+
+use crate::secret::Wipe;
 
 /// A source of randomness fit for secrets.
 ///
@@ -59,6 +60,6 @@ pub(crate) fn texts<const N: usize>(random: &dyn SecureRandom) -> Result<[[u8; T
         // 32 bytes are 43 characters, so that the slice always fits.
         let _ = URL_SAFE_NO_PAD.encode_slice(bytes, text);
     }
-    entropy.as_flattened_mut().zeroize();
+    entropy.as_flattened_mut().wipe();
     filled.map(|()| texts)
 }

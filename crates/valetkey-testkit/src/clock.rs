@@ -1,7 +1,9 @@
 //! Time that moves only when somebody waits.
 
 use std::{
+    pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -38,6 +40,40 @@ impl Clock {
     }
 }
 
+/// A wait in virtual time: everybody else gets a few turns first, so that of two things that are waited for
+/// together the one that is ready wins; then the clock stands at the end of the wait.
+#[derive(Debug)]
+pub(crate) struct Wait<'a> {
+    clock: &'a Clock,
+    end: u64,
+    turns: u32,
+}
+
+/// The turns that others get.
+const TURNS: u32 = 16;
+
+impl Clock {
+    pub(crate) fn wait(&self, time: Duration) -> Wait<'_> {
+        let end = self.ahead.load(Ordering::Relaxed).saturating_add(nanos(time));
+        Wait { clock: self, end, turns: 0 }
+    }
+}
+
+impl Future for Wait<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.turns < TURNS {
+            self.turns += 1;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        // Others who waited meanwhile have waited at the same time, not before.
+        self.clock.ahead.fetch_max(self.end, Ordering::Relaxed);
+        Poll::Ready(())
+    }
+}
+
 /// A duration in nanoseconds, saturating.
 pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
@@ -58,6 +94,9 @@ mod tests {
         assert_eq!(clock.now(), beginning());
         clock.advance(Duration::from_millis(1500));
         assert_eq!(clock.now(), beginning() + Duration::from_millis(1500));
+        let waits = [Duration::from_secs(1), Duration::from_secs(3)].map(|time| clock.wait(time));
+        waits.into_iter().for_each(crate::block_on);
+        assert_eq!(clock.now(), beginning() + Duration::from_millis(4500), "both waited at once");
         clock.advance(Duration::MAX);
         assert!(clock.now() > beginning() + Duration::from_secs(1));
     }

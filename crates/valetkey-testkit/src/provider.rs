@@ -324,12 +324,9 @@ impl Backend for Provider {
         outcome
     }
 
-    /// Completes at once, and the clock has moved by `time`.
+    /// Gives others a few turns; then the clock has moved by `time`.
     async fn sleep(&self, time: Duration) {
-        self.shared.clock.advance(time);
-        if self.shared.yields {
-            Pause::default().await;
-        }
+        self.shared.clock.wait(time).await;
     }
 
     fn now(&self) -> SystemTime {

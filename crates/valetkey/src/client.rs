@@ -12,11 +12,12 @@ use valetkey_proto::{
     Call, Error, ErrorKind, Exchange, Reason, Result,
     endpoint::Origin,
     oauth2::{
-        authorization::{Callback, PendingAuthorization, SealingKeys},
+        authorization::{Callback, PendingAuthorization},
         grant::AuthorizationCodeGrant,
         server::{Issuer, ServerMetadata},
-        token::{Strictness, TokenSet},
+        token::{Strictness, TokenRecord, TokenSet},
     },
+    seal::SealingKeys,
     secret::Secret,
 };
 
@@ -28,7 +29,7 @@ use relation::{Origination, Relation};
 use crate::{
     Runtime,
     run::run,
-    session::{Renewal, Session},
+    session::{Observer, Renewal, Session},
     slot::Slot,
 };
 
@@ -68,6 +69,8 @@ struct Inner {
     origins: Arc<[Origin]>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
+    max_api_body: usize,
+    observer: Arc<dyn Observer>,
 }
 
 impl Client {
@@ -108,7 +111,18 @@ impl Client {
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
         let response = self.call_as(&relation, grant).await?;
         let tokens = TokenSet::of(&response, requested.as_ref())?;
-        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(tokens)))
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens))))
+    }
+
+    /// A session of tokens that were kept: what [`Session::record`] gave, or a
+    /// [`TokenKeeper`](crate::TokenKeeper) was given.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::IssuerMismatch`] if they are another issuer's or another client's.
+    pub fn restore(&self, record: TokenRecord) -> Result<Session> {
+        record.check(self.issuer(), self.0.origination.client_id())?;
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record)))
     }
 
     /// Gets tokens in the client's own name.
@@ -178,6 +192,19 @@ impl Client {
     fn is_confidential(&self) -> bool {
         let Origination { client, secret, .. } = &self.0.origination;
         secret.is_some() || client.auth().is_confidential()
+    }
+
+    /// The first record of a grant.
+    pub(crate) fn record(&self, tokens: TokenSet) -> TokenRecord {
+        TokenRecord::new(self.issuer().clone(), self.0.origination.client_id().clone(), 0, tokens)
+    }
+
+    pub(crate) fn max_api_body(&self) -> usize {
+        self.0.max_api_body
+    }
+
+    pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.0.observer
     }
 
     pub(crate) fn issuer(&self) -> &Issuer {

@@ -7,7 +7,13 @@ mod slot;
 
 pub use client::{Authorize, Client, ClientBuilder, ClientCredentials};
 pub use run::{RemoteSigner, Runtime, run};
-pub use session::Session;
+#[cfg(feature = "tracing")]
+pub use session::TracingObserver;
+pub use session::{
+    Anomaly, Attached, Bearer, NoReplay, Observer, Session, SessionEvent, TokenKeeper, Verdict,
+};
+pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Timestamp, oauth2, secret,
+    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Timestamp, oauth2,
+    oauth2::token::TokenRecord, seal, secret,
 };

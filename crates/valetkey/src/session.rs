@@ -1,23 +1,51 @@
-//! A session: tokens, and the requests that are made with them.
+//! A session: tokens that renew themselves, and the requests that are made with them.
 
-use std::{fmt, sync::Arc};
+mod event;
+mod keeping;
+mod live;
+mod renewal;
 
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use http::{StatusCode, header::AUTHORIZATION};
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
-    Call, Error, ErrorKind, Party, Reason, Result,
-    oauth2::{grant::RefreshTokenGrant, resource::ResourceRequest, token::TokenSet},
+    Advice, Call, Error, ErrorCode, ErrorKind, Reason, Result,
+    header::Challenge,
+    oauth2::{
+        resource::ResourceRequest,
+        token::{TokenRecord, TokenSet},
+    },
 };
 
-use crate::{
-    client::{Client, ClientCredentials},
-    run::run,
-    slot::Slot,
-};
+pub(crate) use self::{event::Nobody, renewal::Renewal};
+#[cfg(feature = "tracing")]
+pub use event::TracingObserver;
+pub use event::{Anomaly, Observer, SessionEvent};
+pub use keeping::TokenKeeper;
+pub use live::Bearer;
 
-/// The tokens of one grant, and the way to use and to renew them. It is cheap to clone, and clones are the
-/// same session.
+use self::{
+    keeping::Keeping,
+    live::Live,
+    renewal::{Work, pause_after},
+};
+use crate::{client::Client, run::run, slot::Slot};
+
+/// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
+/// the same session.
 ///
-/// It comes of [`Client::redeem`], in a user's name, or of [`Client::client_credentials`], in the client's own.
+/// It comes of [`Client::redeem`], in a user's name, of [`Client::client_credentials`], in the client's own, or of
+/// [`Client::restore`].
+///
+/// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
+/// renewal that fails does not hide a token that is still good, and is not tried again before its time.
 #[derive(Clone)]
 pub struct Session(Arc<Held>);
 
@@ -25,118 +53,300 @@ struct Held {
     client: Client,
     renewal: Renewal,
     tokens: Slot<Live>,
+    keeping: Arc<Keeping>,
+    is_closed: AtomicBool,
 }
 
-/// How new tokens are got.
-pub(crate) enum Renewal {
-    RefreshToken,
-    ClientCredentials(Box<ClientCredentials>),
+/// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
+/// not acted on it.
+///
+/// ```
+/// use bytes::Bytes;
+///
+/// let request = http::Request::post("https://api.example/pay").extension(valetkey::NoReplay).body(Bytes::new());
+/// # let _ = request;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a mark")]
+pub struct NoReplay;
+
+/// What to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "an answer is either final or not")]
+pub enum Verdict {
+    /// The access token was refused, and there is another one: attach that, and send once more.
+    Again,
+    /// The answer is the answer.
+    Final,
 }
 
-/// Tokens in use, and the party that shows them.
-struct Live {
-    tokens: Arc<TokenSet>,
-    party: Arc<Party>,
-}
+/// Which token a request went out with: [`Session::attach`] gives it, and [`Session::learn`] takes it.
+#[derive(Clone)]
+pub struct Attached(Arc<Live>);
 
-impl Live {
-    fn new(client: &Client, tokens: TokenSet) -> Self {
-        let token = tokens.access_token().clone();
-        let party = Party::bearer(client.issuer().clone(), token, Arc::clone(client.origins()));
-        Self { tokens: Arc::new(tokens), party: Arc::new(party) }
-    }
-}
+/// Marks a request that carries a token of ours, which may be replaced.
+#[derive(Clone, Copy)]
+struct Ours;
 
 impl Session {
-    pub(crate) fn new(client: Client, renewal: Renewal, tokens: Option<TokenSet>) -> Self {
-        let tokens = Slot::new(tokens.map(|tokens| Live::new(&client, tokens)));
-        Self(Arc::new(Held { client, renewal, tokens }))
+    pub(crate) fn new(client: Client, renewal: Renewal, record: Option<TokenRecord>) -> Self {
+        let live = record.map(|record| Live::new(&client, record, false));
+        let tokens = Slot::new(live, pause_after);
+        let (keeping, is_closed) = (Arc::default(), AtomicBool::new(false));
+        Self(Arc::new(Held { client, renewal, tokens, keeping, is_closed }))
     }
 
-    /// Sends a request to an API with the access token (RFC 6750 §2.1), once. The answer is returned whatever
-    /// its status; a redirect is an answer, and is not followed.
+    /// Sends a request to an API with the access token (RFC 6750 §2.1), which is renewed first if it is about to
+    /// expire. If the API refuses it with 401, it is renewed and the request sent once more, unless it is marked
+    /// [`NoReplay`]. The answer is returned whatever its status; a redirect is an answer, and is not followed.
+    ///
+    /// At most as much of an answer is taken as the client allows
+    /// ([`ClientBuilder::max_api_body`](crate::ClientBuilder::max_api_body), 16 MiB).
     ///
     /// # Errors
     ///
     /// `Usage`: [`Reason::OriginNotAllowed`] unless the request goes to an API of the client
     /// ([`ClientBuilder::api`](crate::ClientBuilder::api)), [`Reason::AlreadyAuthorized`] if it has an
-    /// `Authorization` header; nothing has then been sent. `Transport`, `Timeout`: it did not get through.
-    /// `Protocol`: [`Reason::TooLarge`] beyond 16 MiB. In the client's own name also whatever getting the first
-    /// token ends with.
-    pub async fn send(&self, request: Request) -> Result<Response> {
-        let party = Arc::clone(&self.live().await?.party);
-        run(Call::new(ResourceRequest::new(request), party), self.0.client.runtime()).await
+    /// `Authorization` header; nothing has then been sent. `Denied`: [`Reason::RefreshDenied`],
+    /// [`Reason::RotationLost`]; `Expired`: [`Reason::TokenExpired`]; sign in again. `Denied`:
+    /// [`Reason::NotReplayed`] for a request that the API refused and that must not be sent again; the token has been
+    /// renewed. `Transport`, `Timeout`: it did not get through. `Protocol`: [`Reason::TooLarge`]. Otherwise whatever
+    /// renewing ends with.
+    pub fn send(&self, request: Request) -> impl Future<Output = Result<Response>> + Send + '_ {
+        // In a box, so that the futures of callers do not carry the whole exchange.
+        Box::pin(self.exchange(request))
     }
 
-    /// The tokens as they are now; in the client's own name, the first ones are got if there are none yet.
+    async fn exchange(&self, request: Request) -> Result<Response> {
+        let runtime = self.0.client.runtime();
+        let may_replay = request.extensions().get::<NoReplay>().is_none();
+        let live = self.usable().await?;
+        let request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
+        let response = run(Call::new(&request, Arc::clone(&live.party)), runtime).await?;
+        if self.judge(&live, &response).await? == Verdict::Final {
+            return Ok(response);
+        }
+        if !may_replay {
+            let challenges = Challenge::parse_all(response.headers()).unwrap_or_default();
+            let error = Error::new(ErrorKind::Denied, Reason::NotReplayed);
+            return Err(error.with_status(response.status()).with_challenges(challenges));
+        }
+        let live = self.usable().await?;
+        let response = run(Call::new(&request, Arc::clone(&live.party)), runtime).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            live.accept();
+        } else if !live.may_be_refused() {
+            self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
+        }
+        Ok(response)
+    }
+
+    /// Puts the access token into a request that you send yourself, renewed if it is about to expire. Give what it
+    /// returns to [`learn`](Self::learn) with the answer.
+    ///
+    /// ```
+    /// use valetkey::{Verdict, Session};
+    /// # use bytes::Bytes;
+    /// # async fn send(_: http::Request<Bytes>) -> http::Response<Bytes> { http::Response::new(Bytes::new()) }
+    ///
+    /// async fn call(session: &Session, mut request: http::Request<Bytes>) -> valetkey::Result<http::Response<Bytes>> {
+    ///     loop {
+    ///         let attached = session.attach(&mut request).await?;
+    ///         let response = send(request.clone()).await;
+    ///         match session.learn(&attached, &response).await? {
+    ///             Verdict::Again => {}
+    ///             Verdict::Final => return Ok(response),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Whatever getting the first token ends with.
+    /// As [`send`](Self::send) before it sends.
+    pub async fn attach<B>(&self, request: &mut http::Request<B>) -> Result<Attached> {
+        if !self.0.client.origins().iter().any(|origin| origin.is_of(request.uri())) {
+            return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
+        }
+        if request.headers().contains_key(AUTHORIZATION) && request.extensions().get::<Ours>().is_none() {
+            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+        }
+        let live = self.usable().await?;
+        request.headers_mut().insert(AUTHORIZATION, live.tokens().access_token().header().clone());
+        request.extensions_mut().insert(Ours);
+        Ok(Attached(live))
+    }
+
+    /// Learns from the answer to a request with an attached token: whether it is final, or the API refused the token
+    /// and there is another one now. It says [`Verdict::Again`] at most once for every token, so that a loop ends.
+    ///
+    /// # Errors
+    ///
+    /// Whatever renewing ends with.
+    pub async fn learn<B>(&self, attached: &Attached, response: &http::Response<B>) -> Result<Verdict> {
+        self.judge(&attached.0, response).await
+    }
+
+    async fn judge<B>(&self, used: &Arc<Live>, response: &http::Response<B>) -> Result<Verdict> {
+        if response.status() != StatusCode::UNAUTHORIZED {
+            used.accept();
+            return Ok(Verdict::Final);
+        }
+        if !refuses_token(response) {
+            return Ok(Verdict::Final);
+        }
+        // Somebody has renewed meanwhile: it was the old token that was refused.
+        let is_current = self.0.tokens.peek().as_ref().is_some_and(|live| Arc::ptr_eq(live, used));
+        if !is_current {
+            return Ok(Verdict::Again);
+        }
+        if !used.may_be_refused() {
+            self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
+            return Ok(Verdict::Final);
+        }
+        match self.renew(Some(Arc::clone(used)), true).await {
+            Ok(_) => Ok(Verdict::Again),
+            // Nothing can be done about it: the refusal is the answer.
+            Err(error) if error.reason() == Reason::MissingRefreshToken => Ok(Verdict::Final),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The `Authorization` value, if there is an access token that need not be renewed; without waiting, locking or
+    /// allocating. `None`: [`tokens`](Self::tokens) renews.
+    ///
+    /// # Security
+    ///
+    /// Nothing checks where you send it: [`send`](Self::send) and [`attach`](Self::attach) do.
+    #[must_use]
+    pub fn bearer(&self) -> Option<Bearer> {
+        Bearer::of(self.0.tokens.peek(), self.0.client.runtime().backend().now())
+    }
+
+    /// Tokens that can be used now, renewed if they are about to expire; in the client's own name, the first ones are
+    /// got if there are none yet.
+    ///
+    /// # Errors
+    ///
+    /// Whatever renewing ends with, unless the present token is still good.
     pub async fn tokens(&self) -> Result<Arc<TokenSet>> {
-        Ok(Arc::clone(&self.live().await?.tokens))
+        Ok(Arc::clone(self.usable().await?.tokens()))
     }
 
-    /// Gets new tokens in place of the present ones: by the refresh token (RFC 6749 §6), or in the client's own
-    /// name by asking again.
-    ///
-    /// Any number of callers at once make one request and share its outcome, and it goes on if a caller goes
-    /// away: a server that rotates refresh tokens would take a second use for theft. After an error the present
-    /// tokens stay as they are.
+    /// Gets new tokens in place of the present ones, be they good or not: by the refresh token (RFC 6749 §6), or in
+    /// the client's own name by asking again.
     ///
     /// # Errors
     ///
-    /// `Usage`: [`Reason::MissingRefreshToken`]. `Denied`: [`Reason::RefreshDenied`] if the refresh token is no
-    /// longer good; sign in again. `Transport`, `Timeout`: [`Reason::OutcomeUnknown`] if it cannot be known
-    /// whether the refresh token was used.
+    /// `Usage`: [`Reason::MissingRefreshToken`], [`Reason::SessionClosed`]. `Denied`: [`Reason::RefreshDenied`] if the
+    /// refresh token is no longer good, [`Reason::RotationLost`] if the server took it and the answer was lost; sign
+    /// in again. `Transport`, `Timeout`, `Server`, `Protocol`: [`Reason::OutcomeUnknown`] if it cannot be known
+    /// whether the refresh token was used. After an error the present tokens stay as they are, and for a while the
+    /// same error is returned without asking.
     pub fn refresh(&self) -> impl Future<Output = Result<Arc<TokenSet>>> + Send + '_ {
         // What is to be replaced is settled by the call, and not when the future is first polled: of many who
         // were refused with the same token, one renews.
         let present = self.0.tokens.get();
-        async move { Ok(Arc::clone(&self.renew(present).await?.tokens)) }
+        async move { Ok(Arc::clone(self.renew(present, false).await?.tokens())) }
     }
 
-    /// What is used now; the first tokens are got if there are none yet.
-    async fn live(&self) -> Result<Arc<Live>> {
-        match self.0.tokens.get() {
-            Some(live) => Ok(live),
-            None => self.renew(None).await,
+    /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.
+    #[must_use]
+    pub fn record(&self) -> Option<TokenRecord> {
+        self.0.tokens.peek().as_ref().map(|live| live.record.clone())
+    }
+
+    /// Keeps the present tokens, and from now on every new ones before they are used.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::NotKept`] if the present tokens could not be kept. The keeper stays all the same.
+    pub async fn keep(&self, keeper: impl TokenKeeper + 'static) -> Result<()> {
+        self.0.keeping.set(Arc::new(keeper));
+        self.keep_present().await
+    }
+
+    async fn keep_present(&self) -> Result<()> {
+        let Some(record) = self.record() else { return Ok(()) };
+        if self.0.keeping.keep(&record, self.0.client.runtime().backend()).await {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Store, Reason::NotKept))
         }
     }
 
-    async fn renew(&self, present: Option<Arc<Live>>) -> Result<Arc<Live>> {
+    /// Ends renewing: waits for a renewal that is under way, and keeps tokens that could not be kept before. The
+    /// access token stays usable until it expires.
+    ///
+    /// Call it before a program ends: what a renewal brings after that, nobody keeps.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::NotKept`] if tokens are in use that could not be kept.
+    pub async fn close(&self) -> Result<()> {
+        self.0.is_closed.store(true, Ordering::Relaxed);
+        self.0.tokens.settle().await;
+        if self.0.keeping.is_behind() { self.keep_present().await } else { Ok(()) }
+    }
+
+    /// What can be used now.
+    async fn usable(&self) -> Result<Arc<Live>> {
+        let known = self.0.tokens.get();
+        if let Some(live) = &known
+            && live.is_good(self.0.client.runtime().backend().now())
+        {
+            return Ok(Arc::clone(live));
+        }
+        let error = match self.renew(known.clone(), false).await {
+            Ok(live) => return Ok(live),
+            Err(error) => error,
+        };
+        match known {
+            // It was early to renew, and the old one is still good.
+            Some(live) if !live.tokens().is_expired(self.0.client.runtime().now()) => Ok(live),
+            known => self.once_more(known, error).await,
+        }
+    }
+
+    /// After a failure with nothing left to use: if only an answer was lost, asks the one more time that is allowed.
+    async fn once_more(&self, known: Option<Arc<Live>>, error: Error) -> Result<Arc<Live>> {
+        match (error.reason(), error.advice()) {
+            (Reason::OutcomeUnknown, Advice::RetryAfter(time)) => {
+                self.0.client.runtime().backend().sleep(time).await;
+                self.renew(known, false).await
+            }
+            (Reason::MissingRefreshToken, _) => Err(Error::new(ErrorKind::Expired, Reason::TokenExpired)),
+            _ => Err(error),
+        }
+    }
+
+    async fn renew(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Result<Arc<Live>> {
+        if self.0.is_closed.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Usage, Reason::SessionClosed));
+        }
         let client = self.0.client.clone();
-        let work = match &self.0.renewal {
-            Renewal::RefreshToken => Work::Refresh(present.clone()),
-            Renewal::ClientCredentials(credentials) => Work::Fetch(credentials.clone()),
+        let work = Work {
+            renewal: self.0.renewal.clone(),
+            present: present.clone(),
+            keeping: Arc::clone(&self.0.keeping),
+            observer: Arc::clone(client.observer()),
+            follows_refusal,
+            client,
         };
         let backend = self.0.client.runtime().backend();
-        self.0.tokens.renew(present.as_ref(), backend, work.run(client)).await
+        self.0.tokens.renew(present.as_ref(), backend, work.run()).await
     }
 }
 
-/// One renewal. It owns what it needs, so that it can go on without the session.
-enum Work {
-    Refresh(Option<Arc<Live>>),
-    Fetch(Box<ClientCredentials>),
-}
-
-impl Work {
-    async fn run(self, client: Client) -> Result<Live> {
-        let tokens = match self {
-            Self::Fetch(credentials) => credentials.fetch().await?,
-            Self::Refresh(present) => {
-                let missing = || Error::new(ErrorKind::Usage, Reason::MissingRefreshToken);
-                let present = &present.ok_or_else(missing)?.tokens;
-                let refresh_token = present.refresh_token().ok_or_else(missing)?.clone();
-                let relation = client.relation().await?;
-                let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
-                let grant = grant.with_strictness(client.strictness());
-                present.renewed(&client.call_as(&relation, grant).await?)?
-            }
-        };
-        Ok(Live::new(&client, tokens))
-    }
+/// Whether a 401 is about the access token (RFC 6750 §3): it has a `Bearer` challenge that does not name another
+/// error, or no challenge at all, as many APIs have it.
+fn refuses_token<B>(response: &http::Response<B>) -> bool {
+    let Ok(challenges) = Challenge::parse_all(response.headers()) else { return true };
+    let mut bearer = challenges.iter().filter(|challenge| challenge.is("bearer")).peekable();
+    challenges.is_empty()
+        || (bearer.peek().is_some()
+            && bearer.all(|challenge| matches!(challenge.error(), None | Some(ErrorCode::InvalidToken))))
 }
 
 impl fmt::Debug for Session {
@@ -149,5 +359,11 @@ impl fmt::Debug for Session {
             .field("client", &self.0.client)
             .field("renewal", &renewal)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attached([redacted])")
     }
 }

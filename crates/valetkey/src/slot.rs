@@ -2,28 +2,55 @@
 //!
 //! The work runs on a task of its own, so that a caller who goes away does not take it along. A backend
 //! without an executor hands the task back; it then stays in the slot, and whoever waits drives it on.
+//!
+//! A failure is remembered for a while, so that a server that is down or says no is not asked by every caller.
 
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
+    time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use futures_channel::oneshot;
 use futures_util::{
     future::{FutureExt, Shared},
     task::AtomicWaker,
 };
 use valetkey_http::{Backend, Task};
-use valetkey_proto::{Error, ErrorKind, Reason, Result};
+use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp};
 
 pub(crate) struct Slot<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
     value: ArcSwapOption<T>,
-    flight: Mutex<Option<Flight<T>>>,
+    pause: PauseAfter,
+    traffic: Mutex<Traffic<T>>,
+}
+
+/// How long to leave the server alone after this error, the n-th in a row; `None`: for good.
+pub(crate) type PauseAfter = fn(&Error, u32) -> Option<Duration>;
+
+/// What is under way, and what was refused. Both are about the present value: a new one clears them.
+struct Traffic<T> {
+    flight: Option<Flight<T>>,
+    refusal: Option<Refusal>,
+}
+
+/// The answer for who comes before the pause is over.
+struct Refusal {
+    error: Error,
+    failures: u32,
+    until: Option<Timestamp>,
+}
+
+/// What there is for a caller.
+enum Join<T> {
+    Value(Arc<T>),
+    Refused(Error),
+    Flight(Flight<T>),
 }
 
 /// Work under way, and its answer for all who wait.
@@ -31,14 +58,19 @@ type Flight<T> = Shared<Landing<T>>;
 type Answer<T> = Result<Arc<T>>;
 
 impl<T: Send + Sync + 'static> Slot<T> {
-    pub(crate) fn new(value: Option<T>) -> Self {
+    pub(crate) fn new(value: Option<T>, pause: PauseAfter) -> Self {
         let value = ArcSwapOption::new(value.map(Arc::new));
-        Self(Arc::new(Inner { value, flight: Mutex::new(None) }))
+        Self(Arc::new(Inner { value, pause, traffic: Mutex::new(Traffic { flight: None, refusal: None }) }))
     }
 
     /// The value, if there is one. It takes no lock.
     pub(crate) fn get(&self) -> Option<Arc<T>> {
         self.0.value.load_full()
+    }
+
+    /// The value, for a moment: it counts no reference, so that threads do not get in each other's way.
+    pub(crate) fn peek(&self) -> Guard<Option<Arc<T>>> {
+        self.0.value.load()
     }
 
     /// Fetches a value in place of the one that the caller found wanting, together with all who find the
@@ -50,34 +82,50 @@ impl<T: Send + Sync + 'static> Slot<T> {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Answer<T> {
         match self.join(wanting, backend, work) {
-            Ok(value) => Ok(value),
-            Err(flight) => flight.await,
+            Join::Value(value) => Ok(value),
+            Join::Refused(error) => Err(error),
+            Join::Flight(flight) => flight.await,
         }
     }
 
-    /// The value, if it is newer than the one found wanting; else the flight that fetches it.
+    /// Waits for what is under way, if anything is.
+    pub(crate) async fn settle(&self) {
+        let flight = self.0.traffic().flight.clone();
+        if let Some(flight) = flight {
+            // Its outcome is for those who asked.
+            let _ = flight.await;
+        }
+    }
+
+    /// The value, if it is newer than the one found wanting; else the flight that fetches it, unless that failed
+    /// too short a time ago.
     fn join(
         &self,
         wanting: Option<&Arc<T>>,
         backend: &Arc<dyn Backend>,
         work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<Arc<T>, Flight<T>> {
-        let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(under_way) = &*flight {
-            return Err(under_way.clone());
+    ) -> Join<T> {
+        let mut traffic = self.0.traffic();
+        if let Some(under_way) = &traffic.flight {
+            return Join::Flight(under_way.clone());
         }
         if let Some(value) = self.get()
             && wanting.is_none_or(|wanting| !Arc::ptr_eq(wanting, &value))
         {
-            return Ok(value);
+            return Join::Value(value);
+        }
+        if let Some(refusal) = &traffic.refusal
+            && refusal.until.is_none_or(|until| Timestamp::from(backend.now()) < until)
+        {
+            return Join::Refused(refusal.error.clone());
         }
         let (sender, receiver) = oneshot::channel();
         let parked = Arc::new(Parked::default());
         let landing = Landing { receiver, parked: Arc::clone(&parked), driven: None }.shared();
-        *flight = Some(landing.clone());
+        traffic.flight = Some(landing.clone());
         // An executor may run the task at once, on this thread: it must find the slot unlocked.
-        drop(flight);
-        let pilot = Pilot { slot: Arc::downgrade(&self.0) };
+        drop(traffic);
+        let pilot = Pilot { slot: Arc::downgrade(&self.0), backend: Arc::clone(backend) };
         let task: Task = Box::pin(async move {
             let answer = work.await.map(Arc::new);
             pilot.land(&answer);
@@ -87,7 +135,13 @@ impl<T: Send + Sync + 'static> Slot<T> {
         if let Err(task) = backend.spawn(task) {
             parked.leave(task);
         }
-        Err(landing)
+        Join::Flight(landing)
+    }
+}
+
+impl<T> Inner<T> {
+    fn traffic(&self) -> MutexGuard<'_, Traffic<T>> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,13 +149,25 @@ impl<T: Send + Sync + 'static> Slot<T> {
 /// keep it alive.
 struct Pilot<T> {
     slot: Weak<Inner<T>>,
+    backend: Arc<dyn Backend>,
 }
 
 impl<T> Pilot<T> {
     /// Publishes what the work brought, before anybody hears of it; dropping clears the way for the next.
     fn land(self, answer: &Answer<T>) {
-        if let (Some(slot), Ok(value)) = (self.slot.upgrade(), answer) {
-            slot.value.store(Some(Arc::clone(value)));
+        let Some(slot) = self.slot.upgrade() else { return };
+        let mut traffic = slot.traffic();
+        match answer {
+            Ok(value) => {
+                slot.value.store(Some(Arc::clone(value)));
+                traffic.refusal = None;
+            }
+            Err(error) => {
+                let failures = traffic.refusal.as_ref().map_or(0, |refusal| refusal.failures) + 1;
+                let until =
+                    (slot.pause)(error, failures).map(|pause| Timestamp::from(self.backend.now()) + pause);
+                traffic.refusal = Some(Refusal { error: error.clone(), failures, until });
+            }
         }
     }
 }
@@ -110,7 +176,7 @@ impl<T> Drop for Pilot<T> {
     /// Also when an executor drops the task half done: the next caller must be able to begin anew.
     fn drop(&mut self) {
         if let Some(slot) = self.slot.upgrade() {
-            *slot.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            slot.traffic().flight = None;
         }
     }
 }
@@ -164,10 +230,7 @@ impl<T> fmt::Debug for Slot<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::future::join_all;
     use valetkey_testkit::{Provider, Spawning, block_on};
@@ -184,6 +247,11 @@ mod tests {
         .await;
     }
 
+    /// A slot that leaves nobody alone.
+    fn slot<T: Send + Sync + 'static>(value: Option<T>) -> Slot<T> {
+        Slot::new(value, |_, _| Some(Duration::ZERO))
+    }
+
     fn backend(spawning: Spawning) -> Arc<dyn Backend> {
         Arc::new(Provider::builder().spawning(spawning).build())
     }
@@ -191,7 +259,7 @@ mod tests {
     #[test]
     fn many_callers_share_one_fetch() {
         for spawning in [Spawning::HandBack, Spawning::Thread] {
-            let (slot, backend) = (Slot::new(None), backend(spawning));
+            let (slot, backend) = (slot(None), backend(spawning));
             let fetched = AtomicUsize::new(0);
             let callers = (0..100).map(|_| async {
                 turn().await;
@@ -214,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_failure_reaches_all_and_hides_no_value() {
-        let (slot, backend) = (Slot::new(Some(1)), backend(Spawning::HandBack));
+        let (slot, backend) = (slot(Some(1)), backend(Spawning::HandBack));
         let old = slot.get().unwrap();
         let failing = || async {
             turn().await;
@@ -239,7 +307,7 @@ mod tests {
     fn t4_a_caller_who_leaves_takes_nothing_along() {
         // Dropped after every number of polls, the next caller drives the same work on.
         for polls in 0..4 {
-            let (slot, backend) = (Slot::new(None), backend(Spawning::HandBack));
+            let (slot, backend) = (slot(None), backend(Spawning::HandBack));
             let begun = Arc::new(AtomicUsize::new(0));
             let work = || {
                 let begun = Arc::clone(&begun);
@@ -265,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_task_that_an_executor_drops_is_an_error_and_not_the_end() {
-        let (slot, dropping) = (Slot::new(None), backend(Spawning::with(drop)));
+        let (slot, dropping) = (slot(None), backend(Spawning::with(drop)));
         let error = block_on(slot.renew(None, &dropping, async { Ok(1) })).unwrap_err();
         assert_eq!(error.reason(), Reason::TaskDropped);
         assert_eq!(*block_on(slot.renew(None, &backend(Spawning::HandBack), async { Ok(2) })).unwrap(), 2);
@@ -273,14 +341,14 @@ mod tests {
 
     #[test]
     fn an_executor_that_runs_tasks_at_once_finds_the_slot_unlocked() {
-        let (slot, inline) = (Slot::new(None), backend(Spawning::with(block_on)));
+        let (slot, inline) = (slot(None), backend(Spawning::with(block_on)));
         assert_eq!(*block_on(slot.renew(None, &inline, async { Ok(1) })).unwrap(), 1);
         assert_eq!(slot.get().as_deref(), Some(&1));
     }
 
     #[test]
     fn a_parked_task_does_not_keep_its_slot_alive() {
-        let (slot, backend) = (Slot::new(None::<Arc<()>>), backend(Spawning::HandBack));
+        let (slot, backend) = (slot(None::<Arc<()>>), backend(Spawning::HandBack));
         let witness = Arc::new(());
         let held = Arc::clone(&witness);
         let mut leader = Box::pin(slot.renew(None, &backend, async move {
@@ -295,7 +363,7 @@ mod tests {
 
     #[test]
     fn waiting_on_another_thread_is_woken() {
-        let (slot, backend) = (Arc::new(Slot::new(None)), backend(Spawning::Thread));
+        let (slot, backend) = (Arc::new(slot(None)), backend(Spawning::Thread));
         let threads = (0..8).map(|index| {
             let (slot, backend) = (Arc::clone(&slot), Arc::clone(&backend));
             std::thread::spawn(move || {
@@ -312,5 +380,34 @@ mod tests {
         let values: Vec<_> =
             threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(values.iter().all(|value| value == &values[0]));
+    }
+
+    #[test]
+    fn r_neg_a_failure_is_remembered_for_its_time() {
+        let provider = Provider::new();
+        let backend: Arc<dyn Backend> = Arc::new(provider.clone());
+        let pause: PauseAfter = |error, failures| {
+            (error.reason() == Reason::ServerFailed).then(|| Duration::from_secs(10) * failures)
+        };
+        let slot: Slot<u8> = Slot::new(None, pause);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let ask = |reason| {
+            let asked = Arc::clone(&asked);
+            block_on(slot.renew(None, &backend, async move {
+                asked.fetch_add(1, Ordering::Relaxed);
+                Err(Error::new(ErrorKind::Server, reason))
+            }))
+            .unwrap_err()
+            .reason()
+        };
+        for (advance, expected) in [(0, 1), (9, 1), (1, 2), (19, 2), (1, 3), (29, 3), (1, 4)] {
+            provider.advance(Duration::from_secs(advance));
+            let last = advance == 1 && expected == 4;
+            let reason = ask(if last { Reason::RefreshDenied } else { Reason::ServerFailed });
+            assert_eq!((asked.load(Ordering::Relaxed), reason == Reason::RefreshDenied), (expected, last));
+        }
+        provider.advance(Duration::from_secs(1_000_000));
+        assert_eq!(ask(Reason::ServerFailed), Reason::RefreshDenied, "for good");
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use valetkey_http::{Backend, FailureKind, Limits, Phase, Sent};
 use valetkey_hyper::{BuildError, HyperBackend};
 
 use crate::{
     backend, get, limits, millis, post,
-    server::{Authority, Server},
+    server::{Authority, Server, present},
     told,
 };
 
@@ -40,7 +41,7 @@ async fn refused_and_unresolved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn tls_that_fails() {
+async fn s_net_02_tls_that_fails_sends_nothing() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = secure(&authority, "localhost");
     let port = server.address.port();
@@ -61,6 +62,74 @@ async fn tls_that_fails() {
         assert_eq!(told(&trusting(&authority).send(no_tls, limits(fresh)).await.unwrap_err()), tls);
     }
     assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn s_net_02_certificates_that_do_not_hold_are_refused() {
+    let authority = Authority::new();
+    let described = |change: fn(&mut CertificateParams)| {
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        change(&mut parameters);
+        authority.describing(parameters)
+    };
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let nobody = rustls::server::WebPkiClientVerifier::no_client_auth();
+    let configs = [
+        ("expired", described(|parameters| parameters.not_after = rcgen::date_time_ymd(2020, 1, 1))),
+        ("not yet valid", described(|parameters| parameters.not_before = rcgen::date_time_ymd(4000, 1, 1))),
+        (
+            "for clients",
+            described(|parameters| {
+                parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]
+            }),
+        ),
+        ("self-signed", present(&own.pem(), &key.serialize_pem(), &["http/1.1"], nobody)),
+    ];
+    for (what, config) in configs {
+        let server = Server::start(move |peer| drop(peer.secured(&config).request()));
+        let url = format!("https://localhost:{}/", server.address.port());
+        for fresh in [false, true] {
+            let failure = trusting(&authority).send(post(&url, "code=1"), limits(fresh)).await.unwrap_err();
+            assert_eq!(told(&failure), (FailureKind::Tls, Sent::Nothing), "{what}");
+        }
+        assert!(server.seen().is_empty(), "{what}");
+    }
+    // The same, and nothing wrong with it.
+    let config = described(|_| {});
+    let server = Server::start(move |peer| {
+        let mut peer = peer.secured(&config);
+        peer.request();
+        peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    });
+    let url = format!("https://localhost:{}/", server.address.port());
+    assert_eq!(trusting(&authority).send(get(url), limits(false)).await.unwrap().body(), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn s_net_02_old_versions_of_tls_are_refused() {
+    // A ServerHello (RFC 5246 §7.4.1.3) with a suite that every version has; no version is rustls's to serve.
+    let hello = |minor: u8| {
+        let mut body = vec![3, minor];
+        body.extend([7; 32]);
+        body.extend([0, 0xc0, 0x13, 0]);
+        let length = u8::try_from(body.len()).unwrap();
+        [vec![22, 3, minor, 0, length + 4, 2, 0, 0, length], body].concat()
+    };
+    for minor in [0, 1, 2] {
+        let hello = hello(minor);
+        let server = Server::start(move |peer| {
+            drop(std::io::Read::read(&mut peer.stream, &mut [0; 4096]));
+            peer.say(&hello);
+            peer.await_end();
+        });
+        let url = format!("https://localhost:{}/", server.address.port());
+        for fresh in [false, true] {
+            let failure = backend().send(post(&url, "code=1"), limits(fresh)).await.unwrap_err();
+            assert_eq!(told(&failure), (FailureKind::Tls, Sent::Nothing), "3.{minor}");
+            assert!(server.is_left());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -111,7 +180,7 @@ async fn a_client_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn s_net_05_the_connect_deadline_covers_tls() {
+async fn s_net_04_the_connect_deadline_covers_tls() {
     let silent = Server::start(|peer| peer.await_end());
     let url = format!("https://localhost:{}/", silent.address.port());
     let timeout = (FailureKind::Timeout(Phase::Connect), Sent::Nothing);

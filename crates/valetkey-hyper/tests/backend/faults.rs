@@ -24,7 +24,7 @@ async fn receive(answer: &[u8], expected: Option<(FailureKind, Sent)>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_connection_that_ends_before_the_head_does() {
+async fn s_tk_18_a_connection_that_ends_before_the_head_does() {
     let closed = Some((FailureKind::Closed, Sent::Maybe));
     for answer in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n"] {
         receive(answer.as_bytes(), closed).await;
@@ -63,7 +63,7 @@ async fn a_body_that_is_not_framed_as_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn redirects_are_answers() {
+async fn s_net_03_redirects_are_answers() {
     for fresh in [false, true] {
         for status in [301, 302, 303, 307, 308] {
             let other = Server::keeping();
@@ -81,7 +81,7 @@ async fn redirects_are_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_kept_connection_that_the_server_drops_under_a_request() {
+async fn s_tk_18_a_kept_connection_that_the_server_drops_under_a_request() {
     for method in ["GET", "POST", "PUT"] {
         for body in ["", "a=b"] {
             let server = Server::start(|peer| {

@@ -38,12 +38,15 @@ async fn s_net_04_bodies_are_capped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn s_net_04_heads_are_capped() {
     let fields = "x: y\r\n".repeat(1000);
+    let flood = "x: y\r\n".repeat(100_000);
     let many = "x: y\r\n".repeat(120);
     let long = format!("x: {}\r\n", "y".repeat(200 << 10));
     let ample = format!("x: {}\r\n", "y".repeat(20 << 10));
     for fresh in [false, true] {
         let too_large = Some((FailureKind::TooLarge, Sent::Maybe));
-        for (head, expected) in [(&fields, too_large), (&long, too_large), (&many, None), (&ample, None)] {
+        for (head, expected) in
+            [(&fields, too_large), (&flood, too_large), (&long, too_large), (&many, None), (&ample, None)]
+        {
             let server = Server::answering(format!("HTTP/1.1 200 OK\r\n{head}content-length: 0\r\n\r\n"));
             let outcome = backend().send(get(server.url("/")), limits(fresh)).await;
             assert_eq!(outcome.as_ref().err().map(told), expected);
@@ -75,7 +78,7 @@ fn stalling(said: &'static str) -> Server {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn s_net_05_deadlines_of_a_send() {
+async fn s_net_04_deadlines_of_a_send() {
     let begun = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
     let short = |which: fn(&mut Limits)| {
         let mut limits = Limits::default();
@@ -102,7 +105,38 @@ async fn s_net_05_deadlines_of_a_send() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn s_net_05_deadlines_of_the_backend() {
+async fn s_net_04_a_trickle_ends_at_the_total_deadline() {
+    for (begun, phase, sent) in [
+        ("HTTP/1.1 200 OK\r\nx: ", Phase::Head, Sent::Maybe),
+        ("HTTP/1.1 200 OK\r\nx: ", Phase::Total, Sent::Maybe),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", Phase::Total, OK),
+    ] {
+        for fresh in [false, true] {
+            // Something arrives all the time, so that nothing is ever idle.
+            let server = Server::start(move |peer| {
+                peer.request();
+                peer.say(begun.as_bytes());
+                let (_keep, wait) = std::sync::mpsc::channel::<()>();
+                while std::io::Write::write_all(&mut peer.stream, b"y").is_ok() {
+                    wait.recv_timeout(millis(5)).unwrap_err();
+                }
+                peer.tell_gone();
+            });
+            let mut limits = limits(fresh);
+            limits.idle = millis(5_000);
+            match phase {
+                Phase::Head => limits.head = millis(100),
+                _ => limits.total = millis(100),
+            }
+            let failure = backend().send(get(server.url("/")), limits).await.unwrap_err();
+            assert_eq!(told(&failure), (FailureKind::Timeout(phase), sent), "fresh: {fresh}");
+            assert!(server.is_left() && server.seen().len() == 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn s_net_04_deadlines_of_the_backend() {
     let builder = || HyperBackend::builder().no_proxy();
     let begun = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
     for (backend, said, phase) in [

@@ -160,6 +160,14 @@ impl Authority {
         (parameters.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 
+    /// What a server with a certificate of this description needs.
+    pub(crate) fn describing(&self, parameters: CertificateParams) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.0).unwrap();
+        let nobody = rustls::server::WebPkiClientVerifier::no_client_auth();
+        present(&certificate.pem(), &key.serialize_pem(), &["http/1.1"], nobody)
+    }
+
     /// What a server for `name` needs.
     pub(crate) fn server(&self, name: &str, protocols: &[&str]) -> Arc<ServerConfig> {
         self.serve(name, protocols, rustls::server::WebPkiClientVerifier::no_client_auth())
@@ -181,17 +189,27 @@ impl Authority {
         clients: Arc<dyn rustls::server::danger::ClientCertVerifier>,
     ) -> Arc<ServerConfig> {
         let (certificate, key) = self.issue(name);
-        let certificate = rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients)
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Arc::new(config)
+        present(&certificate, &key, protocols, clients)
     }
+}
+
+/// What a server with this certificate and key needs, both as PEM.
+pub(crate) fn present(
+    certificate: &str,
+    key: &str,
+    protocols: &[&str],
+    clients: Arc<dyn rustls::server::danger::ClientCertVerifier>,
+) -> Arc<ServerConfig> {
+    let certificate = rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

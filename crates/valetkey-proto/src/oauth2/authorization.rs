@@ -11,10 +11,8 @@ mod pending;
 mod pkce;
 mod request;
 mod response;
-mod sealed;
 
 pub use pending::{Nonce, PendingAuthorization, State};
 pub use pkce::{CodeChallenge, CodeChallengeMethod, CodeVerifier};
 pub use request::{AuthorizationRequest, AuthorizationUrl};
 pub use response::{AuthorizationResponse, Callback};
-pub use sealed::{SealingKey, SealingKeys};

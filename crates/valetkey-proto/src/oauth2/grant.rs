@@ -47,7 +47,9 @@ impl TokenRequest {
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
-        if RESERVED.contains(&name) {
+        // Each parameter once (RFC 6749 §3.2), but for the one of which there may be several (RFC 8707 §2).
+        let is_set = name != "resource" && self.extra.contains(name);
+        if RESERVED.contains(&name) || is_set {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
         }
         if name.is_empty() {

@@ -6,11 +6,13 @@ use crate::transcript::World;
 use valetkey_proto::{
     ErrorCode, ErrorKind, Reason, Timestamp,
     crypto::SystemRandom,
+    form::Parameters,
     oauth2::{
-        authorization::{AuthorizationRequest, Callback, PendingAuthorization, SealingKey, SealingKeys},
+        authorization::{AuthorizationRequest, AuthorizationResponse, Callback, PendingAuthorization},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
     },
+    seal::{SealingKey, SealingKeys},
 };
 
 const CALLBACK: &str = "https://app.example/cb?keep=1";
@@ -124,6 +126,12 @@ fn s_az_05_and_16_the_state_is_exact() {
     assert_eq!(refused(false, &long), (ErrorKind::Protocol, Reason::TooLarge));
     let many = (0..100).map(|index| format!("&p{index}=1")).collect::<String>();
     assert_eq!(refused(false, &format!("/cb?keep=1&state=S&code=c{many}")).1, Reason::TooLarge);
+    for piece in ["&a=1", "x"] {
+        let huge = format!("/cb?keep=1&state=S&code=c{}", piece.repeat((1 << 20) / piece.len()));
+        assert_eq!(refused(false, &huge).1, Reason::TooLarge);
+        let (pending, state) = begin(false);
+        assert!(!pending.matches(&Callback::uri(huge.replace('S', &state))), "not even looked at");
+    }
 }
 
 #[test]
@@ -189,6 +197,92 @@ fn a_refusal_carries_the_servers_words() {
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::AuthorizationDenied));
     assert_eq!(error.response().unwrap().code(), &ErrorCode::AccessDenied);
     assert_eq!(error.to_string(), "authorization was refused: access_denied (not today\\u{1b})");
+}
+
+#[test]
+fn s_az_17_words_from_the_front_channel_are_shown_harmless() {
+    for (words, shown) in [
+        ("%1b%5b31mred%07", "\\u{1b}[31mred\\u{7}"),
+        ("a%0d%0aSet-Cookie:+b", "a\\u{d}\\u{a}Set-Cookie: b"),
+        ("%e2%80%ae%e2%80%a8", "\\u{202e}\\u{2028}"),
+        ("%00", "\\u{0}"),
+    ] {
+        let (pending, state) = begin(false);
+        let callback =
+            format!("/cb?keep=1&error=x{words}&error_description={words}&error_uri={words}&state={state}");
+        let error = pending.receive(callback).unwrap_err();
+        assert_eq!(error.to_string(), format!("authorization was refused: x{shown} ({shown})"));
+        assert!(format!("{error:?}").bytes().all(|byte| matches!(byte, b' '..=b'~')), "{error:?}");
+    }
+    let (pending, state) = begin(false);
+    let long = "x".repeat(8000);
+    let error = pending
+        .receive(format!("/cb?keep=1&error={long}&error_description={long}&state={state}"))
+        .unwrap_err();
+    assert!(error.to_string().len() < 2200, "{}", error.to_string().len());
+}
+
+/// Implemented once for every type, and once more for one that can be cloned: a call is then ambiguous.
+trait NotClone<Which> {
+    const HOLDS: bool = true;
+}
+
+struct Cloneable;
+impl<T> NotClone<()> for T {}
+impl<T: Clone> NotClone<Cloneable> for T {}
+
+#[test]
+fn s_az_07_a_sign_in_that_failed_is_over_and_the_next_has_new_values() {
+    // That `receive` consumes it, a doc test shows.
+    const {
+        assert!(
+            <PendingAuthorization as NotClone<_>>::HOLDS && <AuthorizationResponse as NotClone<_>>::HOLDS
+        );
+    }
+    let world = World::new();
+    let request = request(false).with_scope("openid").unwrap();
+    let values = |url: &str| {
+        ["&state=", "&nonce=", "&code_challenge="]
+            .map(|name| url.split(name).nth(1).unwrap().split('&').next().unwrap().to_owned())
+    };
+    let (first, pending) = request.start(&world.env()).unwrap();
+    let [state, nonce, challenge] = values(first.as_str());
+    let error = pending.receive(format!("/cb?keep=1&error=server_error&state={state}")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    let (again, pending) = request.start(&world.env()).unwrap();
+    let [new_state, new_nonce, new_challenge] = values(again.as_str());
+    assert!(state != new_state && nonce != new_nonce && challenge != new_challenge);
+    let late = format!("/cb?keep=1&code=c&state={state}");
+    assert_eq!(pending.receive(late).unwrap_err().reason(), Reason::StateMismatch);
+}
+
+#[test]
+fn s_az_15_the_redirect_uri_is_sent_always_and_as_it_is() {
+    for uri in [
+        "https://App.Example/%7ecb?x=&y=%2F",
+        "https://xn--bcher-kva.example:443/cb",
+        "http://127.0.0.1:0/cb",
+        "com.example.app:/cb",
+    ] {
+        let server = ServerMetadata::new(Issuer::parse("https://as.example").unwrap())
+            .with_authorization_endpoint("https://as.example/authorize")
+            .unwrap();
+        let client = ClientMetadata::new("app").unwrap().with_redirect_uri(uri).unwrap();
+        let request = AuthorizationRequest::new(&server, &client).unwrap();
+        let (url, _) = request.start(&World::new().env()).unwrap();
+        let query = Parameters::parse(url.as_str().split_once('?').unwrap().1).unwrap();
+        assert_eq!(query.get("redirect_uri"), Some(uri));
+    }
+}
+
+#[test]
+fn s_az_18_no_scope_is_asked_for_unless_it_is_said() {
+    for (scope, sent) in [(None, None), (Some(""), None), (Some("read"), Some("read"))] {
+        let request = scope.map_or(Ok(request(false)), |scope| request(false).with_scope(scope)).unwrap();
+        let (url, _) = request.start(&World::new().env()).unwrap();
+        let query = Parameters::parse(url.as_str().split_once('?').unwrap().1).unwrap();
+        assert_eq!((query.get("scope"), query.contains("nonce")), (sent, false));
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The flows, on their boundary: step by step, and by transcripts.
 
+mod answers;
 mod authorization;
 mod call;
+mod inputs;
 mod tokens;
 mod transcript;

@@ -45,7 +45,7 @@ fn callback() -> String {
 }
 
 #[test]
-fn a_sign_in_from_the_url_to_renewed_tokens() {
+fn s_tk_01_a_sign_in_from_the_url_to_renewed_tokens() {
     let (url, _) = begin();
     let prefix = "https://as.example/a?response_type=code&client_id=app\
         &redirect_uri=https%3A%2F%2Fapp.example%2Fcb&scope=openid+read&state=";
@@ -163,6 +163,52 @@ fn s_md_05_every_member_of_the_metadata_is_checked() {
 }
 
 #[test]
+fn s_md_05_whatever_a_member_is_it_is_read_or_named() {
+    let issuer = Issuer::parse("https://as.example").unwrap();
+    let long = format!("\"https://as.example/{}\"", "x".repeat(1 << 20));
+    let values = [
+        "17",
+        "-1e300",
+        "true",
+        "{}",
+        "[1,2]",
+        "[[[]]]",
+        "\"\"",
+        "\"http://as.example\"",
+        "\"http://localhost:80@evil.example\"",
+        "\"http://127.0.0.1.evil.example\"",
+        "\"http://[::ffff:1.2.3.4]\"",
+        "\"https://user:pw@as.example\"",
+        "\"https://as.example/#\"",
+        "\"ftp://as.example\"",
+        "\"file:///etc/passwd\"",
+        long.as_str(),
+    ];
+    let urls = ["authorization_endpoint", "token_endpoint"];
+    let lists =
+        ["token_endpoint_auth_methods_supported", "code_challenge_methods_supported", "scopes_supported"];
+    let others = ["authorization_response_iss_parameter_supported", "jwks_uri", "x"];
+    for name in urls.iter().chain(&lists).chain(&others) {
+        let parse = |value: &str| {
+            let document = format!(r#"{{"issuer":"https://as.example","{name}":{value}}}"#);
+            ServerMetadata::parse(&issuer, &document.into())
+        };
+        assert!(parse("null").is_ok(), "{name}: null is absent");
+        for value in values {
+            // Of what is not ours nothing is read; `true` is a switch's own.
+            let is_fine = ["jwks_uri", "x"].contains(name) || (name == &others[0] && value == "true");
+            match parse(value) {
+                Ok(_) => assert!(is_fine, "{name}: {value:.40}"),
+                Err(error) => {
+                    assert!(!is_fine && error.kind() == ErrorKind::Protocol, "{name}: {value:.40}");
+                    assert!(error.to_string().contains(name) && error.to_string().len() < 200, "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn s_az_04_without_s256_no_sign_in_begins() {
     for (methods, fine) in
         [("[\"plain\"]", false), ("[]", false), ("[\"plain\",\"S256\"]", true), ("null", true)]
@@ -174,4 +220,11 @@ fn s_az_04_without_s256_no_sign_in_begins() {
             Err(error) => assert!(!fine && error.reason() == Reason::PkceUnsupported, "{methods}"),
         }
     }
+    // A server that says nothing of PKCE is asked all the same, with a state; whoever needs more can ask.
+    assert_eq!(server().supports_challenge("S256"), None);
+    let (url, _) = begin();
+    assert!(url.contains("&state=") && url.contains("&code_challenge_method=S256"), "{url}");
+    let text = DOCUMENT.replace('}', r#","code_challenge_methods_supported":"S256"}"#);
+    let error = ServerMetadata::parse(server().issuer(), &text.into()).unwrap_err();
+    assert_eq!(error.reason(), Reason::Malformed, "a text is no list");
 }

@@ -8,20 +8,20 @@ use valetkey_proto::{
     crypto::CryptoProvider,
     endpoint::Origin,
     oauth2::{
-        authorization::SealingKeys,
         client::{ClientAuth, ClientMetadata},
         server::{Issuer, ServerMetadata},
         token::Strictness,
     },
     random::SecureRandom,
+    seal::SealingKeys,
     secret::ClientSecret,
 };
 
 use super::{
     Client, Inner,
-    relation::{Origination, Source},
+    relation::{self, Origination, Source},
 };
-use crate::{RemoteSigner, Runtime, slot::Slot};
+use crate::{Observer, RemoteSigner, Runtime, session::Nobody, slot::Slot};
 
 /// The parts of a [`Client`]. What is wrong with one of them is said by [`build`](Self::build).
 #[must_use]
@@ -35,6 +35,8 @@ pub struct ClientBuilder {
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
+    max_api_body: usize,
+    observer: Arc<dyn Observer>,
 }
 
 impl ClientBuilder {
@@ -49,6 +51,8 @@ impl ClientBuilder {
             origins: Vec::new(),
             sealing_keys: None,
             strictness: Strictness::default(),
+            max_api_body: 16 << 20,
+            observer: Arc::new(Nobody),
         }
     }
 
@@ -109,6 +113,18 @@ impl ClientBuilder {
         self
     }
 
+    /// The most bytes of an API's answer that a session takes. 16 MiB unless said otherwise.
+    pub fn max_api_body(mut self, bytes: usize) -> Self {
+        self.max_api_body = bytes;
+        self
+    }
+
+    /// Who is told what happens to the sessions of this client.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
     /// Deadlines for every request.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.runtime = self.runtime.with_limits(limits);
@@ -156,10 +172,12 @@ impl ClientBuilder {
         let client = Client(Arc::new(Inner {
             runtime: self.runtime,
             origination: Origination { client, secret: self.secret, server },
-            relation: Slot::new(None),
+            relation: Slot::new(None, relation::pause_after),
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,
             strictness: self.strictness,
+            max_api_body: self.max_api_body,
+            observer: self.observer,
         }));
         client.relation().await?;
         Ok(client)

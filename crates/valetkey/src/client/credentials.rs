@@ -1,5 +1,7 @@
 //! Tokens in the client's own name.
 
+use std::sync::Arc;
+
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::{Scope, grant::ClientCredentialsGrant, token::TokenSet},
@@ -47,7 +49,7 @@ impl ClientCredentials {
         }
         Scope::parse(self.scope.as_deref().unwrap_or_default())?;
         let client = self.client.clone();
-        Ok(Session::new(client, Renewal::ClientCredentials(Box::new(self)), None))
+        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None))
     }
 
     /// Gets tokens, once.

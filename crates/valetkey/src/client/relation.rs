@@ -1,12 +1,6 @@
 //! A client and its server together: what follows from the metadata, kept as long as that.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use valetkey_proto::{
     Error, ErrorKind, Party, Result, Timestamp,
@@ -74,8 +68,6 @@ pub(crate) struct Relation {
     authorization: Result<AuthorizationRequest>,
     /// When the metadata was asked for; `None` if it was given.
     asked: Option<Timestamp>,
-    /// Until when not to ask again, in milliseconds since 1970.
-    fresh_until: AtomicI64,
 }
 
 impl Relation {
@@ -91,9 +83,7 @@ impl Relation {
         let party = Party::client(server.issuer().clone(), client.id(), client.auth())?;
         // Nobody is sent on a trip whose code could not be exchanged.
         let authorization = server.token_endpoint().and_then(|_| AuthorizationRequest::new(&server, &client));
-        let fresh_until = asked.map_or(i64::MAX, |asked| (asked + FRESH).as_millis());
-        let fresh_until = AtomicI64::new(fresh_until);
-        Ok(Self { server, client, party: Arc::new(party), authorization, asked, fresh_until })
+        Ok(Self { server, client, party: Arc::new(party), authorization, asked })
     }
 
     pub(crate) fn server(&self) -> &ServerMetadata {
@@ -114,20 +104,23 @@ impl Relation {
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         // A clock that was stepped back makes the metadata look young for too long: ask again.
-        let stepped_back = self.asked.is_some_and(|asked| asked > now);
-        now.as_millis() < self.fresh_until.load(Ordering::Relaxed) && !stepped_back
+        self.asked.is_none_or(|asked| asked <= now && now - asked < FRESH)
     }
 
-    /// Whether this is still good although asking again ended with this error. If so, the server is left
-    /// alone for a minute.
+    /// Whether this is still good although asking again ended with this error.
     pub(super) fn survives(&self, error: &Error, now: Timestamp) -> bool {
-        let is_outage = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Server);
-        let survives = is_outage && self.asked.is_none_or(|asked| now - asked < LONGEST);
-        if survives {
-            self.fresh_until.store((now + PAUSE).as_millis(), Ordering::Relaxed);
-        }
-        survives
+        is_outage(error) && self.asked.is_none_or(|asked| now - asked < LONGEST)
     }
+}
+
+fn is_outage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Server)
+}
+
+/// How long a server that could not be asked is left alone. Whatever else is wrong is asked for anew: it may be mended
+/// at any time, and sign-ins are rare.
+pub(super) fn pause_after(error: &Error, _: u32) -> Option<Duration> {
+    Some(if is_outage(error) { PAUSE } else { Duration::ZERO })
 }
 
 /// How to authenticate by a secret if the program did not say: `client_secret_basic`, which every server has

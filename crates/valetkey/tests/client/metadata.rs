@@ -45,6 +45,8 @@ fn s_md_06_an_outage_is_survived_for_a_day() {
     let error = block_on(client.authorize().start()).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Server, Reason::ServerFailed));
     provider.clear_faults();
+    assert!(block_on(client.authorize().start()).is_err(), "the server is left alone for a minute");
+    provider.advance(2 * MINUTE);
     block_on(client.authorize().start()).unwrap();
 }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use valetkey::{
     Client, ErrorCode, ErrorKind, Reason,
-    oauth2::{
-        authorization::{Callback, SealingKey, SealingKeys},
-        client::ClientAuth,
-    },
+    oauth2::{authorization::Callback, client::ClientAuth},
+    seal::{SealingKey, SealingKeys},
 };
 use valetkey_testkit::{AuthMethod, Place, Provider, RegisteredClient, SPECIAL_SECRET, User, block_on};
 
@@ -35,7 +33,7 @@ fn a_code_travels_on_a_connection_of_its_own_and_metadata_does_not() {
 }
 
 #[test]
-fn every_way_to_authenticate_signs_in() {
+fn s_tk_03_every_way_to_authenticate_signs_in() {
     let provider = Provider::new();
     for auth in [ClientAuth::secret_basic("app-secret"), ClientAuth::secret_post("app-secret")] {
         let client = Client::builder(provider.clone()).discover("https://issuer.test").id("app").auth(auth);

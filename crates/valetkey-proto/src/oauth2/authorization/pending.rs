@@ -1,8 +1,6 @@
 //! What is kept while the user is away.
 
-use std::{fmt, time::Duration};
-
-use zeroize::{Zeroize, Zeroizing};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     endpoint::RedirectUri,
@@ -11,7 +9,7 @@ use crate::{
     form::Parameters,
     oauth2::{
         Scope,
-        authorization::{AuthorizationResponse, Callback, CodeVerifier, SealingKeys, sealed},
+        authorization::{AuthorizationResponse, Callback, CodeVerifier, request::Asked},
         client::ClientId,
         server::Issuer,
     },
@@ -21,7 +19,8 @@ use crate::{
         members::{members, read},
         value::Text,
     },
-    secret::{AuthorizationCode, Secret, same},
+    seal::{Label, SealingKeys},
+    secret::{AuthorizationCode, Secret, Wipe, Wiped, same},
     time::Timestamp,
 };
 
@@ -46,7 +45,7 @@ macro_rules! random_text {
 
         impl Drop for $name {
             fn drop(&mut self) {
-                self.0.zeroize();
+                self.0.wipe();
             }
         }
 
@@ -83,11 +82,7 @@ random_text! {
 /// Whoever holds the callback must not be able to choose the pending authorization that it is matched with:
 /// bind it to the browser (RFC 9700 §4.7.1), by a cookie or by a store that is asked with the browser's secret.
 pub struct PendingAuthorization {
-    pub(super) issuer: Issuer,
-    pub(super) client: ClientId,
-    pub(super) redirect_uri: RedirectUri,
-    pub(super) expects_issuer: bool,
-    pub(super) scope: Option<Scope>,
+    pub(super) asked: Arc<Asked>,
     pub(super) state: State,
     pub(super) verifier: CodeVerifier,
     pub(super) nonce: Option<Nonce>,
@@ -105,7 +100,7 @@ impl PendingAuthorization {
     /// Whose users sign in.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
-        &self.issuer
+        &self.asked.issuer
     }
 
     /// When the sign-in began.
@@ -128,6 +123,19 @@ impl PendingAuthorization {
     /// In this order: where and how it arrived, that nothing occurs twice, no tokens, state, issuer, the
     /// server's error, the code.
     ///
+    /// It can be done once; after an error, too, a new sign-in begins:
+    ///
+    /// ```compile_fail,E0382
+    /// use valetkey_proto::{Result, oauth2::authorization::PendingAuthorization};
+    ///
+    /// fn receive_twice(pending: PendingAuthorization) -> Result<()> {
+    ///     if pending.receive("/cb?code=a&state=b").is_err() {
+    ///         pending.receive("/cb?code=c&state=d")?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Untrusted`: [`Reason::RedirectUriMismatch`], [`Reason::UnexpectedToken`], [`Reason::StateMismatch`],
@@ -136,7 +144,7 @@ impl PendingAuthorization {
     /// [`Reason::MissingParameter`] without a code. `Denied`: [`Reason::AuthorizationDenied`].
     pub fn receive(self, callback: impl Into<Callback>) -> Result<AuthorizationResponse> {
         let callback = callback.into();
-        callback.check(&self.redirect_uri)?;
+        callback.check(&self.asked.redirect_uri)?;
         let parameters = callback.parameters()?;
         refuse_other_responses(&parameters)?;
         if !parameters.is("state", &self.state.0) {
@@ -149,15 +157,15 @@ impl PendingAuthorization {
         }
         let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("code");
         let code = AuthorizationCode::new(part("code").ok_or_else(missing)?);
-        let Self { issuer, client, redirect_uri, scope, verifier, nonce, .. } = self;
-        Ok(AuthorizationResponse { issuer, client, code, verifier, redirect_uri, scope, nonce })
+        let Self { asked, verifier, nonce, .. } = self;
+        Ok(AuthorizationResponse { asked, code, verifier, nonce })
     }
 
     /// RFC 9207 §2.4: compared byte for byte, in errors too.
     fn check_issuer(&self, parameters: &Parameters) -> Result<()> {
         match parameters.get("iss") {
-            Some(issuer) if issuer == self.issuer.as_str() => Ok(()),
-            None if !parameters.contains("iss") && !self.expects_issuer => Ok(()),
+            Some(issuer) if issuer == self.asked.issuer.as_str() => Ok(()),
+            None if !parameters.contains("iss") && !self.asked.expects_issuer => Ok(()),
             None if !parameters.contains("iss") => {
                 Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMissing))
             }
@@ -177,12 +185,9 @@ impl PendingAuthorization {
     /// begins the exchange anew, and the server then refuses the code. A store from which it is taken once closes
     /// that. Set the cookie `Secure`, `HttpOnly`, `SameSite=Lax`, and clear it at the callback.
     pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
-        let record = Zeroizing::new(self.record());
-        keys.seal(
-            &sealed::Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client },
-            &record,
-            env,
-        )
+        let record = Wiped::new(self.record());
+        let label = Label { purpose: PURPOSE, issuer: &self.asked.issuer, client: &self.asked.client };
+        keys.seal(&label, &record, env)
     }
 
     /// Opens a sealed text of this issuer and client.
@@ -198,7 +203,7 @@ impl PendingAuthorization {
         keys: &SealingKeys,
         env: &Env<'_>,
     ) -> Result<Self> {
-        let record = keys.open(&sealed::Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let record = keys.open(&Label { purpose: PURPOSE, issuer, client }, text, env)?;
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let pending = Self::of_record(&record, issuer, client).ok_or_else(broken)?;
         if env.now - pending.created > LIFETIME || pending.created - env.now > SKEW {
@@ -211,9 +216,9 @@ impl PendingAuthorization {
     fn record(&self) -> String {
         serde_json::json!({
             "v": "1",
-            "redirect_uri": self.redirect_uri.as_str(),
-            "expects_issuer": self.expects_issuer,
-            "scope": self.scope.as_ref().map(Scope::as_str),
+            "redirect_uri": self.asked.redirect_uri.as_str(),
+            "expects_issuer": self.asked.expects_issuer,
+            "scope": self.asked.scope.as_ref().map(Scope::as_str),
             "state": self.state.expose(),
             "verifier": self.verifier.expose(),
             "nonce": self.nonce.as_ref().map(Nonce::expose),
@@ -228,12 +233,15 @@ impl PendingAuthorization {
         if *record.v? != *"1" {
             return None;
         }
-        Some(Self {
+        let asked = Asked {
             issuer: issuer.clone(),
             client: client.clone(),
             redirect_uri: RedirectUri::parse(&record.redirect_uri?).ok()?,
             expects_issuer: record.expects_issuer?,
             scope: record.scope.map(|scope| Scope::tolerant(&scope)),
+        };
+        Some(Self {
+            asked: Arc::new(asked),
             state: State::of(random(record.state?)?),
             verifier: CodeVerifier::parse(&record.verifier?).ok()?,
             nonce: match record.nonce {
@@ -272,9 +280,9 @@ fn refuse_other_responses(parameters: &Parameters) -> Result<()> {
 impl fmt::Debug for PendingAuthorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingAuthorization")
-            .field("issuer", &self.issuer)
-            .field("client", &self.client)
-            .field("redirect_uri", &self.redirect_uri)
+            .field("issuer", &self.asked.issuer)
+            .field("client", &self.asked.client)
+            .field("redirect_uri", &self.asked.redirect_uri)
             .field("created", &self.created)
             .finish_non_exhaustive()
     }

@@ -3,14 +3,13 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use zeroize::Zeroize;
 
 use crate::{
     crypto::{CryptoProvider, HashAlgorithm},
     error::{Error, ErrorKind, Reason, Result},
     form::is_unreserved,
     random::TEXT,
-    secret::same,
+    secret::{Wipe, same},
 };
 
 /// The longest verifier (RFC 7636 §4.1).
@@ -50,22 +49,27 @@ impl CodeVerifier {
     /// Takes unreserved characters, of which there are at most 128.
     pub(crate) fn of(text: &[u8]) -> Self {
         let mut verifier = Self { text: [0; LONGEST], length: 0 };
-        let copied = verifier.text.iter_mut().zip(text).map(|(slot, &byte)| *slot = byte).count();
-        verifier.length = u8::try_from(copied).unwrap_or(0);
+        if let Some(start) = verifier.text.get_mut(..text.len()) {
+            start.copy_from_slice(text);
+            verifier.length = u8::try_from(text.len()).unwrap_or(0);
+        }
         verifier
     }
 
     /// The verifier itself.
     #[must_use]
     pub fn expose(&self) -> &str {
-        let text = self.text.get(..usize::from(self.length)).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.length)).unwrap_or_default()
     }
 
     /// The challenge of this verifier by `S256` (RFC 7636 §4.2).
     #[must_use]
     pub fn challenge(&self, crypto: &CryptoProvider) -> CodeChallenge {
-        let digest = crypto.hash.digest(HashAlgorithm::Sha256, self.expose().as_bytes());
+        let digest = crypto.hash.digest(HashAlgorithm::Sha256, self.bytes());
         let mut text = [0; TEXT];
         // 32 bytes are 43 characters, so that they always fit.
         let _ = URL_SAFE_NO_PAD.encode_slice(digest.as_ref(), &mut text);
@@ -75,13 +79,13 @@ impl CodeVerifier {
 
 impl Drop for CodeVerifier {
     fn drop(&mut self) {
-        self.text.zeroize();
+        self.text.wipe();
     }
 }
 
 impl PartialEq for CodeVerifier {
     fn eq(&self, other: &Self) -> bool {
-        same(self.expose().as_bytes(), other.expose().as_bytes())
+        same(self.bytes(), other.bytes())
     }
 }
 

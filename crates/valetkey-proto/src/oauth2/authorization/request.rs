@@ -1,6 +1,6 @@
 //! The authorization request (RFC 6749 §4.1.1).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     endpoint::RedirectUri,
@@ -14,6 +14,7 @@ use crate::{
         server::{Issuer, ServerMetadata},
     },
     random,
+    secret::Wiped,
 };
 
 /// Parameters that the flow sets itself, and those that would change what it is.
@@ -58,12 +59,18 @@ const RESERVED: [&str; 12] = [
 pub struct AuthorizationRequest {
     /// The URL up to the parameters that differ at every start.
     prefix: String,
-    issuer: Issuer,
-    client: ClientId,
-    redirect_uri: RedirectUri,
-    expects_issuer: bool,
-    scope: Option<Scope>,
+    asked: Arc<Asked>,
     has_nonce: bool,
+}
+
+/// What all sign-ins of one request have in common, shared by them.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) issuer: Issuer,
+    pub(super) client: ClientId,
+    pub(super) redirect_uri: RedirectUri,
+    pub(super) expects_issuer: bool,
+    pub(super) scope: Option<Scope>,
 }
 
 impl AuthorizationRequest {
@@ -87,15 +94,14 @@ impl AuthorizationRequest {
             prefix.push('&');
         }
         prefix.push_str("response_type=code");
-        let mut request = Self {
-            prefix,
+        let asked = Asked {
             issuer: server.issuer().clone(),
             client: client.id().clone(),
             redirect_uri: redirect_uri.clone(),
             expects_issuer: server.names_issuer_in_responses(),
             scope: None,
-            has_nonce: false,
         };
+        let mut request = Self { prefix, asked: Arc::new(asked), has_nonce: false };
         request.push("client_id", client.id().as_str());
         request.push("redirect_uri", redirect_uri.as_str());
         Ok(request)
@@ -107,13 +113,13 @@ impl AuthorizationRequest {
     ///
     /// As [`Scope::parse`]; `Usage`: [`Reason::ReservedParameter`] if a scope is asked for already.
     pub fn with_scope(mut self, scope: &str) -> Result<Self> {
-        if self.scope.is_some() {
+        if self.asked.scope.is_some() {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("scope"));
         }
         let scope = Scope::parse(scope)?;
         self.push("scope", scope.as_str());
         self.has_nonce = scope.contains("openid");
-        self.scope = Some(scope);
+        Arc::make_mut(&mut self.asked).scope = Some(scope);
         Ok(self)
     }
 
@@ -157,9 +163,16 @@ impl AuthorizationRequest {
         const STATE: &str = "&state=";
         const CHALLENGE: &str = "&code_challenge_method=S256&code_challenge=";
         const NONCE: &str = "&nonce=";
-        let [state, verifier, nonce] = random::texts(env.random)?;
-        let (state, nonce) = (State::of(state), self.has_nonce.then(|| Nonce::of(nonce)));
-        let verifier = CodeVerifier::of(&zeroize::Zeroizing::new(verifier)[..]);
+        // A nonce that nobody asked for would cost a fifth of the whole.
+        let (state, verifier, nonce) = if self.has_nonce {
+            let [state, verifier, nonce] = random::texts(env.random)?;
+            (state, verifier, Some(Nonce::of(nonce)))
+        } else {
+            let [state, verifier] = random::texts(env.random)?;
+            (state, verifier, None)
+        };
+        let state = State::of(state);
+        let verifier = CodeVerifier::of(&Wiped::new(verifier)[..]);
         let challenge = verifier.challenge(env.crypto);
 
         let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;
@@ -173,17 +186,8 @@ impl AuthorizationRequest {
             url.push_str(NONCE);
             url.push_str(nonce.expose());
         }
-        let pending = PendingAuthorization {
-            issuer: self.issuer.clone(),
-            client: self.client.clone(),
-            redirect_uri: self.redirect_uri.clone(),
-            expects_issuer: self.expects_issuer,
-            scope: self.scope.clone(),
-            state,
-            verifier,
-            nonce,
-            created: env.now,
-        };
+        let pending =
+            PendingAuthorization { asked: self.asked.clone(), state, verifier, nonce, created: env.now };
         Ok((AuthorizationUrl(url), pending))
     }
 }
@@ -191,10 +195,10 @@ impl AuthorizationRequest {
 impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationRequest")
-            .field("issuer", &self.issuer)
-            .field("client", &self.client)
-            .field("redirect_uri", &self.redirect_uri)
-            .field("scope", &self.scope)
+            .field("issuer", &self.asked.issuer)
+            .field("client", &self.asked.client)
+            .field("redirect_uri", &self.asked.redirect_uri)
+            .field("scope", &self.asked.scope)
             .finish_non_exhaustive()
     }
 }

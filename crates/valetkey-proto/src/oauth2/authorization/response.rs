@@ -1,9 +1,8 @@
 //! The authorization response (RFC 6749 §4.1.2, RFC 9207): what the browser brings back.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::Uri;
-use zeroize::Zeroizing;
 
 use crate::{
     endpoint::{Origin, RedirectUri},
@@ -11,11 +10,11 @@ use crate::{
     form::Parameters,
     oauth2::{
         Scope,
-        authorization::{CodeVerifier, Nonce},
+        authorization::{CodeVerifier, Nonce, request::Asked},
         client::ClientId,
         server::Issuer,
     },
-    secret::AuthorizationCode,
+    secret::{AuthorizationCode, Wiped},
 };
 
 /// The longest callback that is read, in bytes.
@@ -27,7 +26,7 @@ const MAX_CALLBACK: usize = 16 << 10;
 /// when dropped.
 #[derive(Clone)]
 pub struct Callback {
-    text: Zeroizing<String>,
+    text: Wiped<String>,
     mode: Mode,
 }
 
@@ -42,13 +41,13 @@ impl Callback {
     /// The URI that the browser requested.
     #[must_use]
     pub fn uri(uri: impl Into<String>) -> Self {
-        Self { text: Zeroizing::new(uri.into()), mode: Mode::Query }
+        Self { text: Wiped::new(uri.into()), mode: Mode::Query }
     }
 
     /// The form that the browser posted (OAuth 2.0 Form Post Response Mode §2).
     #[must_use]
     pub fn form(body: impl Into<String>) -> Self {
-        Self { text: Zeroizing::new(body.into()), mode: Mode::Form }
+        Self { text: Wiped::new(body.into()), mode: Mode::Form }
     }
 
     /// The parameters, decoded, each at most once.
@@ -147,32 +146,34 @@ impl fmt::Debug for Callback {
 /// has been checked. It cannot be cloned: a code is used once.
 #[derive(Debug)]
 pub struct AuthorizationResponse {
-    pub(crate) issuer: Issuer,
-    pub(crate) client: ClientId,
+    pub(super) asked: Arc<Asked>,
     pub(crate) code: AuthorizationCode,
     pub(crate) verifier: CodeVerifier,
-    pub(crate) redirect_uri: RedirectUri,
-    pub(crate) scope: Option<Scope>,
-    pub(crate) nonce: Option<Nonce>,
+    pub(super) nonce: Option<Nonce>,
 }
 
 impl AuthorizationResponse {
     /// Who answered.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
-        &self.issuer
+        &self.asked.issuer
     }
 
     /// The client that asked.
     #[must_use]
     pub fn client(&self) -> &ClientId {
-        &self.client
+        &self.asked.client
+    }
+
+    /// Where the browser came back to, which the exchange repeats (RFC 6749 §4.1.3).
+    pub(crate) fn redirect_uri(&self) -> &RedirectUri {
+        &self.asked.redirect_uri
     }
 
     /// The scope that was asked for.
     #[must_use]
     pub fn requested_scope(&self) -> Option<&Scope> {
-        self.scope.as_ref()
+        self.asked.scope.as_ref()
     }
 
     /// The nonce that the ID token must carry, if one was sent.

@@ -43,7 +43,8 @@ impl AuthorizationCodeGrant {
     ///
     /// # Errors
     ///
-    /// `Usage`: [`Reason::ReservedParameter`], [`Reason::InvalidValue`] for an empty name.
+    /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already (only
+    /// `resource` may be set several times), [`Reason::InvalidValue`] for an empty name.
     pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
         self.request.add(name, value)?;
         Ok(self)
@@ -67,7 +68,7 @@ impl Exchange for AuthorizationCodeGrant {
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("authorization_code");
         form.push("code", self.received.code.expose())
-            .push("redirect_uri", self.received.redirect_uri.as_str())
+            .push("redirect_uri", self.received.redirect_uri().as_str())
             .push("code_verifier", self.received.verifier.expose())
             .extend(&self.request.extra);
         Ok(Draft::post(&self.request.endpoint, form))

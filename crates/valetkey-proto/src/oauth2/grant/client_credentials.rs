@@ -52,7 +52,8 @@ impl ClientCredentialsGrant {
     ///
     /// # Errors
     ///
-    /// `Usage`: [`Reason::ReservedParameter`], [`Reason::InvalidValue`] for an empty name.
+    /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already (only
+    /// `resource` may be set several times), [`Reason::InvalidValue`] for an empty name.
     pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
         self.request.add(name, value)?;
         Ok(self)

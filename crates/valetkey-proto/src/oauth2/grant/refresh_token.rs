@@ -51,7 +51,8 @@ impl RefreshTokenGrant {
     ///
     /// # Errors
     ///
-    /// `Usage`: [`Reason::ReservedParameter`], [`Reason::InvalidValue`] for an empty name.
+    /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already (only
+    /// `resource` may be set several times), [`Reason::InvalidValue`] for an empty name.
     pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
         self.request.add(name, value)?;
         Ok(self)
@@ -84,7 +85,7 @@ impl Exchange for RefreshTokenGrant {
         TokenResponse::parse(&response, asked, self.request.strictness).map_err(|error| {
             // Final for this token: it was used, revoked or is too old (RFC 6749 §5.2).
             let is_final = error.response().is_some_and(|refused| *refused.code() == ErrorCode::InvalidGrant);
-            if is_final { error.restated(Reason::RefreshDenied) } else { error }
+            if is_final { error.with_reason(Reason::RefreshDenied) } else { error }
         })
     }
 }

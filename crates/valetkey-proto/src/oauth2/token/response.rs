@@ -188,12 +188,14 @@ impl TokenResponse {
             quirks.note(Quirk::LifetimeName);
             Some(seconds)
         });
+        // As in JSON, an empty scope grants nothing: taken for absent, it would stand for all that was asked for.
+        let scope = form.contains("scope").then(|| form.get("scope").unwrap_or_default());
         let wire = Wire {
             access_token: part("access_token"),
             token_type: part("token_type"),
             expires_in: expires_in.map(Seconds::of),
             refresh_token: part("refresh_token"),
-            scope: form.get("scope").map(|text| ScopeText::Text(text.into())),
+            scope: scope.map(|text| ScopeText::Text(text.into())),
             id_token: part("id_token"),
             error: part("error"),
             error_description: part("error_description"),

@@ -10,11 +10,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// The tokens of one grant: an access token, when it expires, and what renews it.
+/// The tokens of one grant: an access token, how long it lives, and what renews it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSet {
     access_token: AccessToken,
-    expires_at: Option<Timestamp>,
+    issued_at: Timestamp,
     lifetime: Option<Duration>,
     refresh_token: Option<RefreshToken>,
     scope: GrantedScope,
@@ -43,6 +43,11 @@ impl GrantedScope {
 
 /// The longest time before its expiry at which a token is no longer used.
 const EARLY: Duration = Duration::from_secs(10);
+/// A token is used for this long at least, whatever its lifetime: one that is said to be expired when it is issued
+/// would otherwise be renewed for every request.
+const LEAST: Duration = Duration::from_secs(1);
+/// How far in the future a token may have been issued: clocks differ, and are stepped.
+const SKEW: Duration = Duration::from_secs(60);
 
 impl TokenSet {
     /// The tokens of a first response; `requested` is the scope that was asked for.
@@ -56,7 +61,7 @@ impl TokenSet {
         }
         Ok(Self {
             access_token: response.access_token().clone(),
-            expires_at: response.expires_at(),
+            issued_at: response.asked_at(),
             lifetime: response.lifetime(),
             refresh_token: response.refresh_token().cloned(),
             scope: match response.scope() {
@@ -82,24 +87,60 @@ impl TokenSet {
         Ok(renewed)
     }
 
+    /// Tokens out of a record.
+    pub(super) fn restored(
+        access_token: AccessToken,
+        issued_at: Timestamp,
+        lifetime: Option<Duration>,
+        refresh_token: Option<RefreshToken>,
+        scope: GrantedScope,
+    ) -> Self {
+        Self { access_token, issued_at, lifetime, refresh_token, scope }
+    }
+
     /// The access token.
     #[must_use]
     pub fn access_token(&self) -> &AccessToken {
         &self.access_token
     }
 
+    /// When the access token was asked for.
+    #[must_use]
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// How long the access token lives from then, if the server said.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
+    }
+
     /// When the access token expires, if the server said.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
+        self.lifetime.map(|lifetime| self.issued_at + lifetime)
     }
 
-    /// Whether the access token should no longer be used at this time: a little before it expires, by 10 s
-    /// or a tenth of its lifetime, whichever is less, so that it does not expire under way.
+    /// When the access token should be renewed, if the server said how long it lives: a little before it expires,
+    /// by 10 s or a tenth of its lifetime, whichever is less, so that it does not expire under way; and not within
+    /// a second of being issued.
+    #[must_use]
+    pub fn stale_at(&self) -> Option<Timestamp> {
+        self.lifetime.map(|lifetime| self.issued_at + (lifetime - EARLY.min(lifetime / 10)).max(LEAST))
+    }
+
+    /// Whether the access token should be renewed at this time: it will soon expire, or has been issued in the
+    /// future, so that its age cannot be known.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        let early = self.lifetime.map_or(EARLY, |lifetime| EARLY.min(lifetime / 10));
-        self.expires_at.is_some_and(|expires_at| now + early >= expires_at)
+        self.stale_at().is_some_and(|stale_at| now >= stale_at) || self.issued_at - now > SKEW
+    }
+
+    /// Whether the access token has expired at this time.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at().is_some_and(|expires_at| now >= expires_at.max(self.issued_at + LEAST))
     }
 
     /// What renews the access token.
@@ -112,5 +153,46 @@ impl TokenSet {
     #[must_use]
     pub fn scope(&self) -> &GrantedScope {
         &self.scope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(lifetime: Option<u64>) -> TokenSet {
+        TokenSet::restored(
+            AccessToken::bearer("t").unwrap(),
+            Timestamp::from_secs(1000),
+            lifetime.map(Duration::from_secs),
+            None,
+            GrantedScope::Requested(None),
+        )
+    }
+
+    #[test]
+    fn r_clock_tokens_are_renewed_a_little_early_and_never_at_once() {
+        for (lifetime, stale_after, expired_after) in
+            [(3600, 3_590_000, 3_600_000), (20, 18_000, 20_000), (2, 1800, 2000), (0, 1000, 1000)]
+        {
+            let tokens = tokens(Some(lifetime));
+            let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
+            assert!(!tokens.is_stale(at(stale_after - 1)) && tokens.is_stale(at(stale_after)), "{lifetime}");
+            assert!(
+                !tokens.is_expired(at(expired_after - 1)) && tokens.is_expired(at(expired_after)),
+                "{lifetime}"
+            );
+        }
+    }
+
+    #[test]
+    fn r_clock_an_unknown_lifetime_does_not_end_and_a_token_from_the_future_is_doubted() {
+        let unknown = tokens(None);
+        assert!(!unknown.is_stale(Timestamp::from_millis(i64::MAX)) && unknown.expires_at().is_none());
+        for tokens in [tokens(None), tokens(Some(3600))] {
+            let day_before = Timestamp::from_secs(1000) - Duration::from_secs(86_400);
+            assert!(tokens.is_stale(day_before) && !tokens.is_expired(day_before));
+            assert!(!tokens.is_stale(Timestamp::from_secs(950)), "within the skew");
+        }
     }
 }

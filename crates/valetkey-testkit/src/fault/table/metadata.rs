@@ -109,6 +109,12 @@ pub(super) const ROWS: &[Fault] = &[
     redirect("metadata-redirect-303", M, 303, REDIRECTED),
     redirect("metadata-redirect-307", M, 307, REDIRECTED),
     redirect("metadata-redirect-308", M, 308, REDIRECTED),
+    Fault::new(
+        "metadata-redirect-to-itself",
+        M,
+        answer(307, &[("location", "/.well-known/openid-configuration")], b""),
+        REDIRECTED,
+    ),
     // How it comes.
     Fault::new("metadata-padded-to-10-mb", M, Effect::Body(Body::Padded(10 << 20)), TOO_LARGE),
     Fault::new("metadata-endless", M, Effect::Body(Body::Endless), TOO_LARGE),

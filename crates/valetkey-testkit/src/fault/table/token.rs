@@ -100,6 +100,19 @@ pub(super) const ROWS: &[Fault] = &[
         REDIRECTED,
     ),
     Fault::new("token-redirect-backslash", T, answer(307, &[("location", "/\\evil.test/")], b""), REDIRECTED),
+    Fault::new("token-redirect-to-itself", T, answer(308, &[("location", "/token")], b""), REDIRECTED),
+    Fault::new(
+        "token-redirect-http",
+        T,
+        answer(307, &[("location", "http://issuer.test/token")], b""),
+        REDIRECTED,
+    ),
+    Fault::new(
+        "token-redirect-userinfo",
+        T,
+        answer(307, &[("location", "https://issuer.test@evil.test/token")], b""),
+        REDIRECTED,
+    ),
     Fault::new("token-redirect-nowhere", T, answer(307, &[], b""), REDIRECTED),
     // How it comes.
     Fault::new("token-padded-to-10-mb", T, Effect::Body(Body::Padded(10 << 20)), TOO_LARGE),

@@ -3,13 +3,12 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     oauth2::{client::ClientId, server::Issuer},
-    secret::Secret,
+    secret::{Secret, Wipe, Wiped},
 };
 
 /// What a sealed text begins with: its kind and version.
@@ -21,7 +20,7 @@ const NONCE: usize = 12;
 /// 256 bits that seal and open, wiped when dropped.
 ///
 /// ```
-/// use valetkey_proto::{crypto::SystemRandom, oauth2::authorization::{SealingKey, SealingKeys}};
+/// use valetkey_proto::{crypto::SystemRandom, seal::{SealingKey, SealingKeys}};
 ///
 /// let keys = SealingKeys::new(SealingKey::generate(&SystemRandom::new())?);
 /// # let _ = keys;
@@ -51,7 +50,7 @@ impl SealingKey {
 
 impl Drop for SealingKey {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.0.wipe();
     }
 }
 
@@ -82,11 +81,11 @@ impl SealingKeys {
         self
     }
 
-    pub(super) fn seal(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Secret> {
+    pub(crate) fn seal(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Secret> {
         let mut nonce = [0; NONCE];
         env.random.fill(&mut nonce)?;
         // Room for the tag, so that nothing is left behind by growing.
-        let mut sealed = Zeroizing::new(Vec::with_capacity(text.len() + 16));
+        let mut sealed = Wiped::new(Vec::with_capacity(text.len() + 16));
         sealed.extend_from_slice(text.as_bytes());
         env.crypto.aead.seal(&self.current.0, nonce, &label.bytes(), &mut sealed)?;
         let mut out = PREFIX.to_owned();
@@ -94,18 +93,16 @@ impl SealingKeys {
         Ok(Secret::new(out))
     }
 
-    pub(super) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Zeroizing<String>> {
+    pub(crate) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Wiped<String>> {
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let encoded = text.strip_prefix(PREFIX).filter(|text| text.len() <= MAX_TEXT).ok_or_else(broken)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| broken())?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(broken)?;
         let label = label.bytes();
         for key in std::iter::once(&self.current).chain(&self.former) {
-            let mut opened = Zeroizing::new(sealed.to_vec());
+            let mut opened = Wiped::new(sealed.to_vec());
             if env.crypto.aead.open(&key.0, *nonce, &label, &mut opened).is_ok() {
-                return String::from_utf8(std::mem::take(&mut *opened))
-                    .map(Zeroizing::new)
-                    .map_err(|_| broken());
+                return String::from_utf8(std::mem::take(&mut *opened)).map(Wiped::new).map_err(|_| broken());
             }
         }
         Err(broken())
@@ -113,10 +110,10 @@ impl SealingKeys {
 }
 
 /// What a sealed text is for: it opens for the same purpose, issuer and client alone.
-pub(super) struct Label<'a> {
-    pub(super) purpose: &'static str,
-    pub(super) issuer: &'a Issuer,
-    pub(super) client: &'a ClientId,
+pub(crate) struct Label<'a> {
+    pub(crate) purpose: &'static str,
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) client: &'a ClientId,
 }
 
 impl Label<'_> {

@@ -1,0 +1,221 @@
+//! Tokens as a text that can be kept: a versioned record with its own shape, apart from the types in use.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::{GrantedScope, TokenSet};
+use crate::{
+    error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
+    oauth2::{Scope, client::ClientId, server::Issuer},
+    response::{
+        members::{members, read_all},
+        value::Text,
+    },
+    seal::{Label, SealingKeys},
+    secret::{AccessToken, RefreshToken, Secret, Wiped},
+    time::Timestamp,
+};
+
+/// The tokens of one grant together with whose they are and how often they were renewed, to be kept and
+/// restored.
+///
+/// The text is a JSON object of version 1. Members that this version does not know are kept, so that a newer
+/// program and an older one can share a record.
+///
+/// ```
+/// use valetkey_proto::oauth2::token::TokenRecord;
+///
+/// let text = r#"{"v":"1","issuer":"https://as.example","client_id":"app","generation":3,
+///     "access_token":"at","refresh_token":"rt","issued_at":1700000000000,"label":"work"}"#;
+/// let record = TokenRecord::parse(text)?;
+/// assert_eq!((record.issuer().as_str(), record.generation()), ("https://as.example", 3));
+/// assert!(record.to_text().expose().contains("\"label\":\"work\""));
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
+///
+/// # Security
+///
+/// The text holds the tokens as they are. Keep it where only the program can read it, or [`seal`](Self::seal) it.
+#[derive(Clone)]
+pub struct TokenRecord {
+    issuer: Issuer,
+    client: ClientId,
+    generation: u64,
+    tokens: Arc<TokenSet>,
+    /// The text it was read from, if that has members which are not known here.
+    others: Option<Bytes>,
+}
+
+/// What sealed texts of this kind are for.
+const PURPOSE: &str = "tokens";
+
+members! {
+    struct Wire {
+        v: Text<'de>,
+        issuer: Text<'de>,
+        client_id: Text<'de>,
+        generation: u64,
+        access_token: Text<'de>,
+        refresh_token: Text<'de>,
+        issued_at: i64,
+        lifetime: u64,
+        scope: Text<'de>,
+        scope_is_explicit: bool,
+    }
+}
+
+impl TokenRecord {
+    /// The tokens that this client holds of this issuer, renewed `generation` times.
+    #[must_use]
+    pub fn new(issuer: Issuer, client: ClientId, generation: u64, tokens: TokenSet) -> Self {
+        Self { issuer, client, generation, tokens: Arc::new(tokens), others: None }
+    }
+
+    /// The same record with newer tokens.
+    #[must_use]
+    pub fn renewed(&self, tokens: TokenSet) -> Self {
+        Self { generation: self.generation.saturating_add(1), tokens: Arc::new(tokens), ..self.clone() }
+    }
+
+    /// Reads a text that [`to_text`](Self::to_text) wrote.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::Malformed`] if it is no record of a known version, or has been changed into none.
+    pub fn parse(text: &str) -> Result<Self> {
+        let malformed = || Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record");
+        let (wire, has_others) = read_all::<Wire<'_>>(text).map_err(|_| malformed())?;
+        let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
+        Self::of_wire(wire, others).ok_or_else(malformed)
+    }
+
+    fn of_wire(wire: Wire<'_>, others: Option<Bytes>) -> Option<Self> {
+        if *wire.v? != *"1" {
+            return None;
+        }
+        let scope = match wire.scope {
+            Some(text) => Some(Scope::parse(&text).ok()?),
+            None => None,
+        };
+        let scope = match (wire.scope_is_explicit, scope) {
+            (Some(true), Some(scope)) => GrantedScope::Explicit(scope),
+            (_, scope) => GrantedScope::Requested(scope),
+        };
+        Some(Self {
+            issuer: Issuer::parse(&wire.issuer?).ok()?,
+            client: ClientId::parse(&wire.client_id?).ok()?,
+            generation: wire.generation?,
+            tokens: Arc::new(TokenSet::restored(
+                AccessToken::bearer(&wire.access_token?)?,
+                Timestamp::from_millis(wire.issued_at?),
+                wire.lifetime.map(Duration::from_secs),
+                wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
+                scope,
+            )),
+            others,
+        })
+    }
+
+    /// Writes it as a text.
+    #[must_use]
+    pub fn to_text(&self) -> Secret {
+        let mut record: Map<String, Value> = match &self.others {
+            Some(others) => serde_json::from_slice(others).unwrap_or_default(),
+            None => Map::new(),
+        };
+        let tokens = &self.tokens;
+        let scope = tokens.scope();
+        let explicit = matches!(scope, GrantedScope::Explicit(_));
+        record.extend([
+            ("v".to_owned(), "1".into()),
+            ("issuer".to_owned(), self.issuer.as_str().into()),
+            ("client_id".to_owned(), self.client.as_str().into()),
+            ("generation".to_owned(), self.generation.into()),
+            ("access_token".to_owned(), tokens.access_token().expose().into()),
+            ("refresh_token".to_owned(), tokens.refresh_token().map(RefreshToken::expose).into()),
+            ("issued_at".to_owned(), tokens.issued_at().as_millis().into()),
+            ("lifetime".to_owned(), tokens.lifetime().map(|lifetime| lifetime.as_secs()).into()),
+            ("scope".to_owned(), scope.scope().map(Scope::as_str).into()),
+            ("scope_is_explicit".to_owned(), explicit.into()),
+        ]);
+        Secret::new(Value::Object(record).to_string())
+    }
+
+    /// Seals the text by these keys, for the same issuer and client alone.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`].
+    pub fn seal(&self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
+        let label = Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client };
+        keys.seal(&label, self.to_text().expose(), env)
+    }
+
+    /// Opens a sealed text of this issuer and client.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::SealBroken`]. `Store`: [`Reason::Malformed`], [`Reason::IssuerMismatch`].
+    pub fn open(
+        text: &str,
+        issuer: &Issuer,
+        client: &ClientId,
+        keys: &SealingKeys,
+        env: &Env<'_>,
+    ) -> Result<Self> {
+        let text: Wiped<String> = keys.open(&Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let record = Self::parse(&text)?;
+        record.check(issuer, client)?;
+        Ok(record)
+    }
+
+    /// Whether it is a record of this issuer and client.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::IssuerMismatch`] unless it is: a token goes to nobody but its issuer (RFC 9700 §4.14).
+    pub fn check(&self, issuer: &Issuer, client: &ClientId) -> Result<()> {
+        if self.issuer == *issuer && self.client == *client {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("token record"))
+        }
+    }
+
+    /// Whose tokens they are.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The client that holds them.
+    #[must_use]
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// How often they were renewed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &Arc<TokenSet> {
+        &self.tokens
+    }
+}
+
+impl fmt::Debug for TokenRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRecord")
+            .field("issuer", &self.issuer)
+            .field("client", &self.client)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
