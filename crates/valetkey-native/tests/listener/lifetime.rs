@@ -13,7 +13,7 @@ use valetkey::{ErrorKind, Reason};
 use valetkey_native::LoopbackListener;
 use valetkey_testkit::{User, block_on};
 
-use super::support::{begin, begin_at, get, is_refused, send, visit};
+use super::support::{begin, begin_at, get, is_refused, send, skip, visit};
 
 #[test]
 fn s_na_02_the_redirect_uri_is_the_address_and_the_port() {
@@ -29,7 +29,7 @@ fn s_na_02_both_address_families_are_served() {
     for at in 0..2 {
         let sign_in = begin(User::approves("alice"));
         let Some(&address) = sign_in.listener.addresses().get(at) else {
-            eprintln!("skipped: this machine has no IPv6");
+            skip("this machine has no IPv6");
             return;
         };
         assert_eq!(address.is_ipv6(), at == 1);
@@ -119,7 +119,7 @@ fn s_na_02_a_port_that_is_taken() {
 #[test]
 fn s_na_02_a_port_that_is_taken_on_ipv6_alone() {
     let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
-        eprintln!("skipped: this machine has no IPv6");
+        skip("this machine has no IPv6");
         return;
     };
     let port = taken.local_addr().unwrap().port();

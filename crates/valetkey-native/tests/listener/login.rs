@@ -49,6 +49,22 @@ fn a_sign_in_needs_no_runtime() {
     assert!(announced.lock().unwrap().starts_with("https://issuer.test/authorize?"));
 }
 
+#[test]
+fn s_na_05_the_client_is_public_and_has_a_verifier() {
+    let provider = Provider::new();
+    let session = block_on(async {
+        let listener = listener();
+        let client = client(&provider, listener.redirect_uri()).await;
+        let login = NativeLogin::new(listener).browser(robot(&provider));
+        login.sign_in(&client, client.authorize()).await
+    });
+    session.expect("a session");
+    let transcript = provider.transcript();
+    let entry = transcript.iter().find(|entry| entry.param("code_verifier").is_some()).expect("a request");
+    assert!(entry.param("client_secret").is_none());
+    assert!(!entry.headers().contains_key("authorization"));
+}
+
 #[tokio::test]
 async fn a_sign_in_on_tokio() {
     let provider = Provider::builder().real_clock().build();

@@ -132,3 +132,8 @@ pub(crate) fn is_refused(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, LONG)
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
+
+/// Says that a test was not made, past the harness, which swallows what `eprintln` says.
+pub(crate) fn skip(why: &str) {
+    let _ = writeln!(io::stderr(), "SKIPPED {}: {why}", thread::current().name().unwrap_or_default());
+}
