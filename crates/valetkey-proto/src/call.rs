@@ -198,8 +198,8 @@ impl<E: Exchange> Call<E> {
 
     fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
         let status = response.status();
+        let told = retry_after(response.headers(), env.now);
         if is_busy(status) {
-            let told = retry_after(response.headers(), env.now);
             let retry = self.exchange.retry();
             // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
             let turned_away =
@@ -219,8 +219,6 @@ impl<E: Exchange> Call<E> {
             return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_status(status));
         }
         self.rest();
-        // Looked for only in answers that may become an error: others hardly ever say it.
-        let told = if status.is_success() { None } else { retry_after(response.headers(), env.now) };
         match self.exchange.response(response, asked, env) {
             Ok(output) => Ok(Step::Done(output)),
             Err(error) => Err(match told {
