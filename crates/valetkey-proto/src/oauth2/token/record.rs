@@ -97,10 +97,8 @@ impl TokenRecord {
         if *wire.v? != *"1" {
             return None;
         }
-        let scope = match wire.scope {
-            Some(text) => Some(Scope::parse(&text).ok()?),
-            None => None,
-        };
+        // Some servers grant what nobody could ask for.
+        let scope = wire.scope.map(|text| Scope::tolerant(&text));
         let scope = match (wire.scope_is_explicit, scope) {
             (Some(true), Some(scope)) => GrantedScope::Explicit(scope),
             (_, scope) => GrantedScope::Requested(scope),
