@@ -31,10 +31,15 @@ struct Goal {
 fn main() -> ExitCode {
     let given = |name: &str| std::env::args().any(|argument| argument == name);
     // Cargo passes `--bench` to a bench and not to a test, which only asks whether it runs.
-    let rounds = if given("--bench") { Rounds::MEASURE } else { Rounds::SMOKE };
+    let measures = given("--bench");
+    let rounds = if measures { Rounds::MEASURE } else { Rounds::SMOKE };
     peer::assert_alike();
 
     let goals = [speeds(&rounds), sizes()].concat();
+    if !measures {
+        println!("# everything runs; nothing was measured");
+        return ExitCode::SUCCESS;
+    }
     for Goal { row, name, value, at_most } in &goals {
         let verdict = if value <= at_most { "ok" } else { "MISS" };
         println!("goal {row} {name} value {value:.3} le {at_most} {verdict}");
