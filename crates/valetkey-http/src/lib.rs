@@ -7,32 +7,26 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use valetkey_http::{Backend, Limits, backend_fn};
+//! use valetkey_http::{Backend, Limits, backend_fn, block_on};
 //!
 //! let backend = backend_fn(|request: valetkey_http::Request, _limits: Limits| async move {
 //!     assert_eq!(request.uri(), "https://api.example/");
 //!     Ok(http::Response::new(Bytes::from_static(b"hello")))
 //! });
 //! let request = http::Request::get("https://api.example/").body(Bytes::new())?;
-//! let response = pollster(backend.send(request, Limits::default()));
+//! let response = block_on(backend.send(request, Limits::default()));
 //! assert_eq!(response.expect("answered").body(), "hello");
-//! # // The crate has no executor; this one runs futures that never wait.
-//! # fn pollster<T>(future: impl Future<Output = T>) -> T {
-//! #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-//! #     match std::pin::pin!(future).poll(&mut context) {
-//! #         std::task::Poll::Ready(value) => value,
-//! #         std::task::Poll::Pending => panic!("waits"),
-//! #     }
-//! # }
 //! # Ok::<(), http::Error>(())
 //! ```
 
 pub mod adapter;
 mod backend;
+mod block_on;
 mod failure;
 mod limits;
 
 pub use backend::{Backend, BackendFn, Task, backend_fn};
+pub use block_on::block_on;
 pub use failure::{BoxError, Failure, FailureKind, Phase, Sent};
 pub use limits::Limits;
 

@@ -8,6 +8,9 @@
 //!     └───────────────── Waiting ◀───────────────────┘
 //!         time is over
 //! ```
+//!
+//! A request that must not be sent twice, and that the server may have acted on, ends in `Spent` in place of
+//! `Ready`.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -135,9 +138,16 @@ pub struct Call<E> {
 
 enum State {
     Ready,
-    Waiting { from: Timestamp, time: Duration },
+    Waiting {
+        from: Timestamp,
+        time: Duration,
+    },
     Signing(Box<Draft>),
-    InFlight { asked: Timestamp },
+    InFlight {
+        asked: Timestamp,
+    },
+    /// The server may have acted on a request that must not be sent twice: there is no other.
+    Spent,
 }
 
 /// A call gives up rather than wait beyond this time since it began.
@@ -198,15 +208,18 @@ impl<E: Exchange> Call<E> {
 
     fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
         let status = response.status();
-        let told = retry_after(response.headers(), env.now);
+        // Looked for only in answers that may become an error: others hardly ever say it.
+        let told = if status.is_success() { None } else { retry_after(response.headers(), env.now) };
+        // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
+        let turned_away = told.is_some()
+            && matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        self.end(!turned_away);
         if is_busy(status) {
             let retry = self.exchange.retry();
-            // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
-            let turned_away =
-                matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
-            let allowed = match told {
-                Some(_) if turned_away => spend(&mut self.spent.busy_if_told, retry.busy_if_told),
-                _ => spend(&mut self.spent.busy, retry.busy),
+            let allowed = if turned_away {
+                spend(&mut self.spent.busy_if_told, retry.busy_if_told)
+            } else {
+                spend(&mut self.spent.busy, retry.busy)
             };
             if allowed && self.wait(told, env)? {
                 return Ok(self.remaining(env));
@@ -219,15 +232,18 @@ impl<E: Exchange> Call<E> {
             return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_status(status));
         }
         self.rest();
-        let output = self.exchange.response(response, asked, env);
-        output.map(Step::Done).map_err(|error| match told {
-            Some(time) => error.with_retry_after(time),
-            None => error,
-        })
+        match self.exchange.response(response, asked, env) {
+            Ok(output) => Ok(Step::Done(output)),
+            Err(error) => Err(match told {
+                Some(time) => error.with_retry_after(time),
+                None => error,
+            }),
+        }
     }
 
     fn failed(&mut self, failure: Failure, env: &Env<'_>) -> Result<Step<E::Output>> {
         let retry = self.exchange.retry();
+        self.end(failure.sent() != Sent::Nothing);
         let allowed = match failure.sent() {
             // What is wrong with the request or the certificate is wrong the next time, too.
             _ if !is_passing(failure.kind()) => false,
@@ -247,9 +263,9 @@ impl<E: Exchange> Call<E> {
 
     /// Begins to wait before the next attempt; `false` if the budget or the patience does not reach.
     fn wait(&mut self, told: Option<Duration>, env: &Env<'_>) -> Result<bool> {
-        let tries = self.spent.unsent + self.spent.maybe + self.spent.busy + self.spent.busy_if_told;
-        let longest =
-            FIRST_WAIT.saturating_mul(1 << u32::from(tries.saturating_sub(1)).min(10)).min(LONGEST_WAIT);
+        let Retry { unsent, maybe, busy, busy_if_told } = self.spent;
+        let tries: u32 = [unsent, maybe, busy, busy_if_told].map(u32::from).iter().sum();
+        let longest = FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST_WAIT);
         let mut bytes = [0; 4];
         env.random.fill(&mut bytes)?;
         let jitter = longest.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
@@ -268,13 +284,28 @@ impl<E: Exchange> Call<E> {
     fn remaining(&self, env: &Env<'_>) -> Step<E::Output> {
         match self.state {
             State::Waiting { from, time } => Step::Wait(time.saturating_sub(env.now - from)),
-            State::Ready | State::Signing(_) | State::InFlight { .. } => Step::Wait(Duration::ZERO),
+            State::Ready | State::Signing(_) | State::InFlight { .. } | State::Spent => {
+                Step::Wait(Duration::ZERO)
+            }
         }
     }
 
-    /// Back to the beginning: the next `Go` is a new request.
+    /// Nothing has happened.
+    fn out_of_turn(&mut self, state: State) -> Result<Step<E::Output>> {
+        self.state = state;
+        Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn))
+    }
+
+    /// Ends an attempt. Unless it is tried again, the next `Go` is a new request, or an error if there must
+    /// be none.
+    fn end(&mut self, may_have_acted: bool) {
+        let is_spent = may_have_acted && self.exchange.retry().maybe == 0;
+        self.state = if is_spent { State::Spent } else { State::Ready };
+    }
+
+    /// Forgets what was spent on the request that is over.
     fn rest(&mut self) {
-        (self.state, self.spent, self.began) = (State::Ready, Retry::NEVER, None);
+        (self.spent, self.began) = (Retry::NEVER, None);
     }
 }
 
@@ -282,29 +313,33 @@ impl<E: Exchange> Flow for Call<E> {
     type Output = E::Output;
 
     fn step(&mut self, event: Event, env: &Env<'_>) -> Result<Step<E::Output>> {
-        let outcome = match (std::mem::replace(&mut self.state, State::Ready), event) {
-            (State::Ready, Event::Go) => self.prepare(env),
-            (State::Waiting { from, time }, Event::Go) if env.now - from >= time => self.prepare(env),
-            (waiting @ State::Waiting { .. }, Event::Go) => {
-                self.state = waiting;
-                return Ok(self.remaining(env));
+        let state = std::mem::replace(&mut self.state, State::Ready);
+        let outcome = match event {
+            Event::Go => match state {
+                State::Ready => self.prepare(env),
+                State::Waiting { from, time } if env.now - from >= time => self.prepare(env),
+                waiting @ State::Waiting { .. } => {
+                    self.state = waiting;
+                    Ok(self.remaining(env))
+                }
+                State::Signing(draft) => Ok(self.dispatch(*draft, env)),
+                State::InFlight { .. } => self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env),
+                State::Spent => return self.out_of_turn(State::Spent),
+            },
+            Event::Response(response) => {
+                let State::InFlight { asked } = state else { return self.out_of_turn(state) };
+                self.answered(response, asked, env)
             }
-            (State::Signing(draft), Event::Go) => Ok(self.dispatch(*draft, env)),
-            (State::Signing(draft), Event::Signed(Ok(signature))) => self.signed(draft, &signature, env),
-            (State::Signing(_), Event::Signed(Err(cause))) => {
+            Event::Failure(failure) => {
+                let State::InFlight { .. } = state else { return self.out_of_turn(state) };
+                self.failed(failure, env)
+            }
+            Event::Signed(signed) => match (state, signed) {
+                (State::Signing(draft), Ok(signature)) => self.signed(draft, &signature, env),
                 // The cause is the signer's, and may quote what it signs.
-                drop(cause);
-                Err(Error::new(ErrorKind::Config, Reason::SigningFailed))
-            }
-            (State::InFlight { asked }, Event::Response(response)) => self.answered(response, asked, env),
-            (State::InFlight { .. }, Event::Failure(failure)) => self.failed(failure, env),
-            (State::InFlight { .. }, Event::Go) => {
-                self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env)
-            }
-            (state, Event::Signed(_) | Event::Response(_) | Event::Failure(_)) => {
-                self.state = state;
-                return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn));
-            }
+                (State::Signing(_), Err(_)) => Err(Error::new(ErrorKind::Config, Reason::SigningFailed)),
+                (state, _) => return self.out_of_turn(state),
+            },
         };
         if outcome.is_err() {
             self.rest();
@@ -320,6 +355,7 @@ impl<E> fmt::Debug for Call<E> {
             State::Waiting { .. } => "Waiting",
             State::Signing(_) => "Signing",
             State::InFlight { .. } => "InFlight",
+            State::Spent => "Spent",
         };
         f.debug_struct("Call").field("party", &self.party).field("state", &state).finish_non_exhaustive()
     }

@@ -1,10 +1,17 @@
 //! URLs: where requests go, where tokens may go, and where the browser comes back to.
 
-use std::{fmt, net::Ipv4Addr, sync::Arc};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use http::Uri;
 
-use crate::error::{Error, ErrorKind, Reason, Result};
+use crate::{
+    error::{Error, ErrorKind, Reason, Result},
+    form::is_unreserved,
+};
 
 /// The longest URL that is taken, in bytes.
 const MAX_URL: usize = 8 << 10;
@@ -34,8 +41,9 @@ impl Endpoint {
     /// # Errors
     ///
     /// `Config`: [`Reason::InvalidUrl`] if it is not an absolute `http` or `https` URL, is too long, or has
-    /// a fragment, user information, a backslash, a quotation mark or an angle bracket; [`Reason::InsecureUrl`]
-    /// if it is `http` and not on loopback.
+    /// a fragment, user information, a backslash, a quotation mark, an angle bracket, or a host or port that
+    /// RFC 3986 §3.2 does not have (a host's escapes are refused, too); [`Reason::InsecureUrl`] if it is `http` and
+    /// not on loopback.
     ///
     /// # Security
     ///
@@ -44,14 +52,15 @@ impl Endpoint {
         let invalid = || Error::new(ErrorKind::Config, Reason::InvalidUrl);
         // `http::Uri` drops fragments and keeps user information: both are looked for in the text. It also takes
         // marks that RFC 3986 has in no URL, and that end an attribute of HTML.
-        if text.len() > MAX_URL || text.contains(['#', '\\', '"', '<', '>']) || !text.is_ascii() {
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.len() > MAX_URL || text.contains(['#', '\\', '"', '<', '>']) || !is_visible {
             return Err(invalid());
         }
         let uri: Uri = text.parse().map_err(|_| invalid())?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(invalid());
         };
-        if authority.as_str().contains('@') || uri.host().is_none_or(str::is_empty) {
+        if !is_host_and_port(authority.as_str()) {
             return Err(invalid());
         }
         match scheme {
@@ -89,6 +98,22 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// `host [":" port]` (RFC 3986 §3.2). `http::Uri` takes more, such as text behind a bracket or a port beyond
+/// 65535, passes over it, and so names a host and a port that other readers would not find there.
+fn is_host_and_port(authority: &str) -> bool {
+    let (is_host, rest) = match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest),
+        None => {
+            let (name, rest) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            (!name.is_empty() && name.bytes().all(is_unreserved), rest)
+        }
+    };
+    let is_port = |port: &str| {
+        port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
+    };
+    is_host && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+}
+
 /// `127.0.0.0/8`, `[::1]` or exactly `localhost` (RFC 8252 §7.3). Written otherwise (decimal, octal,
 /// IPv4-mapped), an address is not taken for loopback.
 pub(crate) fn is_loopback(host: &str) -> bool {
@@ -124,7 +149,8 @@ impl Origin {
         Endpoint::parse(url).map(|endpoint| endpoint.origin())
     }
 
-    /// The origin that a request goes to; `None` if its URI is not absolute `http` or `https`.
+    /// The origin that a request goes to; `None` if its URI is not absolute `http` or `https`, or if there is
+    /// more to its authority than a host and a port.
     #[must_use]
     pub fn of(uri: &Uri) -> Option<Self> {
         let (secure, port) = parts(uri)?;
@@ -136,8 +162,6 @@ impl Origin {
     pub fn is_of(&self, uri: &Uri) -> bool {
         parts(uri) == Some((self.secure, self.port))
             && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
-            // `https://api.example@evil.example` and the like: user information has no place here.
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
     }
 }
 
@@ -147,13 +171,16 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Whether a URI is `https`, and its port.
+/// Whether a URI is `https`, and its port; none of `https://api.example@evil.example` and the like.
 fn parts(uri: &Uri) -> Option<(bool, u16)> {
     let secure = match uri.scheme_str()? {
         "https" => true,
         "http" => false,
         _ => return None,
     };
+    if !is_host_and_port(uri.authority()?.as_str()) {
+        return None;
+    }
     Some((secure, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })))
 }
 
@@ -263,6 +290,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_host_and_a_port_are_was_left_to_http_which_passed_over_the_rest() {
+        for bad in [
+            "http://[::1]evil.example/",
+            "http://[::1]evil.example:80/",
+            "https://[]/",
+            "https://[x]/",
+            "https://[::1/",
+            "https://a.example:65536/",
+            "https://a.example:+80/",
+            "https://a.example:x/",
+            "https://a.example:80:80/",
+            "https://a%2eexample/",
+            "https://a.example%00/",
+            "https://a.example/\u{7f}",
+        ] {
+            assert_eq!(Endpoint::parse(bad).expect_err(bad).reason(), Reason::InvalidUrl, "{bad}");
+        }
+        for good in ["https://a.example:/", "https://[2001:db8::1]:65535/", "https://a_b.example."] {
+            assert_eq!(Endpoint::parse(good).expect(good).as_str(), good);
+        }
+    }
+
+    #[test]
     fn s_tk_21_origins_are_scheme_host_and_port() {
         let api = Origin::parse("https://api.example/v1").unwrap();
         for (url, same) in [
@@ -273,9 +323,13 @@ mod tests {
             ("https://api.example.evil/", false),
             ("https://api.example@evil/", false),
             ("https://evil@api.example/", false),
+            ("https://api.example:/", true),
+            ("https://api.example:65979/", false),
+            ("https://api.example:x/", false),
             ("/relative", false),
         ] {
-            assert_eq!(api.is_of(&url.parse().unwrap()), same, "{url}");
+            let uri = url.parse().unwrap();
+            assert_eq!((api.is_of(&uri), Origin::of(&uri) == Some(api.clone())), (same, same), "{url}");
         }
     }
 

@@ -87,6 +87,10 @@ pub(crate) fn unreadable(response: &Response) -> Error {
 /// The media type, its parameters left aside.
 pub(crate) fn media_type(response: &Response) -> MediaType {
     let Some(value) = response.headers().get(CONTENT_TYPE) else { return MediaType::Missing };
+    // As nearly all servers write it.
+    if value == "application/json" {
+        return MediaType::Json;
+    }
     let value = value.to_str().unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     let is_json_suffix = || {

@@ -125,9 +125,11 @@ pub use builder::ProviderBuilder;
 pub use fault::{Body, Effect, Expect, Fault, Member, Param, fault, faults};
 pub use provider::Provider;
 pub use random::SeededRandom;
-pub use run::{Spawning, block_on};
+pub use run::Spawning;
 #[cfg(feature = "serve")]
 pub use serve::Served;
 pub use settings::{AuthMethod, RegisteredClient, SPECIAL_SECRET, WellKnown};
 pub use transcript::{Entry, Mark, Place};
 pub use user::{User, VisitError};
+#[doc(inline)]
+pub use valetkey_http::block_on;

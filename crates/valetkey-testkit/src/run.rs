@@ -1,14 +1,14 @@
-//! As much of an executor as a test needs: one future on this thread, or tasks on threads of their own.
+//! As much of an executor as a test needs: tasks on threads of their own, and turns for others.
 
 use std::{
     fmt,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
+    task::{Context, Poll},
+    thread,
 };
 
-use valetkey_http::Task;
+use valetkey_http::{Task, block_on};
 
 /// What becomes of a task that a client gives to [`Backend::spawn`](valetkey_http::Backend::spawn).
 #[derive(Clone, Default)]
@@ -47,31 +47,6 @@ impl fmt::Debug for Spawning {
             Self::Thread => "Thread",
             Self::With(_) => "With(..)",
         })
-    }
-}
-
-/// Runs one future to its end on this thread, so that a test needs no runtime.
-///
-/// ```
-/// assert_eq!(valetkey_testkit::block_on(async { 6 * 7 }), 42);
-/// ```
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
     }
 }
 

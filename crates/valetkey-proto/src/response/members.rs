@@ -1,6 +1,6 @@
 //! JSON objects, read in one pass: no member twice, `null` is absent, unknown members are passed over.
 
-use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 
@@ -59,15 +59,22 @@ pub(crate) trait Members<'de>: Default {
 /// if the text is no JSON object or a member is of the wrong type. The error names the member if it is one
 /// of ours, and never keeps serde's error, whose text quotes values.
 pub(crate) fn read<'de, M: Members<'de>>(text: &'de str) -> Result<M> {
-    read_all(text).map(|(members, _)| members)
+    let mut members = M::default();
+    read_into(&mut members, text)?;
+    Ok(members)
 }
 
-/// Reads an object, and says whether it has other members than ours.
-pub(crate) fn read_all<'de, M: Members<'de>>(text: &'de str) -> Result<(M, bool)> {
+/// Reads an object into its place, so that it is not moved through all of serde's layers; says whether it has
+/// other members than ours.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_into<'de, M: Members<'de>>(members: &mut M, text: &'de str) -> Result<bool> {
     let reading = Reading::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let object = Object { reading: &reading, members: PhantomData };
-    object.deserialize(&mut json).and_then(|read| json.end().map(|()| read)).map_err(|_| {
+    let object = Object { reading: &reading, members };
+    object.deserialize(&mut json).and_then(|has_others| json.end().map(|()| has_others)).map_err(|_| {
         let error = Error::new(ErrorKind::Protocol, reading.flaw.get());
         match reading.at.get() {
             "" => error,
@@ -106,34 +113,34 @@ impl Reading {
     }
 }
 
+/// Fills in the members of an object, and says whether there are others.
 struct Object<'r, M> {
     reading: &'r Reading,
-    members: PhantomData<M>,
+    members: &'r mut M,
 }
 
 impl<'de, M: Members<'de>> DeserializeSeed<'de> for Object<'_, M> {
-    type Value = (M, bool);
+    type Value = bool;
 
     fn deserialize<D: serde::Deserializer<'de>>(
         self,
         deserializer: D,
-    ) -> std::result::Result<(M, bool), D::Error> {
+    ) -> std::result::Result<bool, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, M> {
-    type Value = (M, bool);
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(M, bool), A::Error> {
-        let mut members = M::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<bool, A::Error> {
         let mut others: Vec<Cow<'de, str>> = Vec::new();
         while let Some(Text(name)) = map.next_key()? {
-            if !members.member(&name, self.reading, &mut map)? {
+            if !self.members.member(&name, self.reading, &mut map)? {
                 others.push(name);
                 map.next_value::<IgnoredAny>()?;
             }
@@ -144,7 +151,7 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, M> {
             self.reading.flaw.set(Reason::DuplicateParameter);
             return Err(A::Error::custom(""));
         }
-        Ok((members, !others.is_empty()))
+        Ok(!others.is_empty())
     }
 }
 
@@ -203,9 +210,11 @@ mod tests {
 
     #[test]
     fn s_net_07_null_is_absent_and_others_are_counted() {
-        let (members, others) = read_all::<Two<'_>>(r#"{"one":null,"two":true}"#).unwrap();
+        let mut members = Two::default();
+        let others = read_into(&mut members, r#"{"one":null,"two":true}"#).unwrap();
         assert!(members.one.is_none() && members.two == Some(true) && !others);
         let many = (0..10_000).map(|index| format!("\"k{index}\":{index},")).collect::<String>();
-        assert!(read_all::<Two<'_>>(&format!("{{{many}\"one\":\"\\u00e9\"}}")).unwrap().1);
+        let many = format!("{{{many}\"one\":\"\\u00e9\"}}");
+        assert!(read_into(&mut Two::default(), &many).unwrap());
     }
 }

@@ -19,13 +19,13 @@ use valetkey_proto::{
 };
 
 /// An exchange with every knob: it asks for a word and counts in the form how often it was written.
-struct Ask {
+pub(crate) struct Ask {
     retry: Retry,
     sign: Vec<(SigningKey, Place)>,
     max_body: usize,
 }
 
-fn ask(retry: Retry) -> Ask {
+pub(crate) fn ask(retry: Retry) -> Ask {
     Ask { retry, sign: Vec::new(), max_body: 1024 }
 }
 
@@ -104,6 +104,47 @@ fn s_tk_18_a_one_time_request_is_sent_once_unless_nothing_was_sent() {
     let timeout = || Event::Failure(Failure::new(Sent::Maybe, FailureKind::Timeout(Phase::Head)));
     let (sent, error) = attempts(Retry::ONE_TIME, timeout);
     assert_eq!((sent, error.kind(), error.reason()), (1, ErrorKind::Timeout, Reason::OutcomeUnknown));
+}
+
+#[test]
+fn a_one_time_request_was_sent_again_by_a_go_behind_its_end() {
+    let response = |status| Event::Response(answer(status, "", ""));
+    let told = || {
+        let mut response = answer(503, "", "");
+        response.headers_mut().insert("retry-after", "4000".parse().unwrap());
+        Event::Response(response)
+    };
+    for (retry, end, is_spent) in [
+        (Retry::ONE_TIME, response(200), true),
+        (Retry::ONE_TIME, response(400), true),
+        (Retry::ONE_TIME, response(503), true),
+        (Retry::ONE_TIME, lost(Sent::Maybe), true),
+        (Retry::ONE_TIME, lost(Sent::Answered(StatusCode::OK)), true),
+        (Retry::ONE_TIME, Event::Go, true),
+        (Retry::NEVER, response(200), true),
+        (Retry::NEVER, lost(Sent::Nothing), false),
+        (Retry::ONE_TIME, told(), false),
+        (Retry::REPEATABLE, response(200), false),
+    ] {
+        let world = World::new();
+        let mut call = Call::anonymous(ask(retry));
+        assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Send(..))));
+        let what = format!("{retry:?} {end:?}");
+        assert!(matches!(call.step(end, &world.env()), Ok(Step::Done(_)) | Err(_)), "{what}");
+        for _ in 0..2 {
+            match call.step(Event::Go, &world.env()) {
+                Ok(Step::Send(..)) => assert!(!is_spent, "{what}"),
+                Err(error) => {
+                    assert_eq!((error.kind(), error.reason()), (ErrorKind::Usage, Reason::OutOfTurn));
+                    assert!(is_spent, "{what}");
+                }
+                other => panic!("{what}: {other:?}"),
+            }
+            if !is_spent {
+                break;
+            }
+        }
+    }
 }
 
 #[test]
@@ -207,7 +248,7 @@ fn many_callers_of_a_server_that_is_down_run_out_of_retries() {
         }
     }
     assert_eq!(sent, 100 + 500 / 14);
-    let mut call = Call::new(ask(Retry::NEVER), Arc::clone(&party));
+    let mut call = Call::new(ask(Retry::IDEMPOTENT), Arc::clone(&party));
     for _ in 0..14 {
         until_sent(&mut call, &mut world, Event::Go).unwrap();
         until_sent(&mut call, &mut world, Event::Response(answer(200, "", ""))).unwrap();
@@ -218,6 +259,25 @@ fn many_callers_of_a_server_that_is_down_run_out_of_retries() {
         matches!(call.step(lost(Sent::Maybe), &world.env()), Ok(Step::Wait(_))),
         "answers refill the budget"
     );
+}
+
+#[test]
+fn more_tries_than_a_byte_holds_overflowed() {
+    let party = Arc::new(Party::anonymous());
+    let mut world = World::new();
+    let mut failing = Call::new(ask(Retry { unsent: 255, maybe: 255, ..Retry::NEVER }), Arc::clone(&party));
+    let mut fine = Call::new(ask(Retry::IDEMPOTENT), party);
+    let mut event = Event::Go;
+    for attempt in 0..300 {
+        assert!(until_sent(&mut failing, &mut world, event).is_ok(), "attempt {attempt}");
+        // Back to the beginning, and other calls that refill the budget: nothing else ends the retries.
+        world.now = crate::transcript::START;
+        for _ in 0..14 {
+            until_sent(&mut fine, &mut world, Event::Go).unwrap();
+            until_sent(&mut fine, &mut world, Event::Response(answer(200, "", ""))).unwrap();
+        }
+        event = lost(if attempt % 2 == 0 { Sent::Nothing } else { Sent::Maybe });
+    }
 }
 
 #[test]

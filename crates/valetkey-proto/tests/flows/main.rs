@@ -4,5 +4,6 @@ mod answers;
 mod authorization;
 mod call;
 mod inputs;
+mod properties;
 mod tokens;
 mod transcript;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::transcript::{World, answer, json, play};
+use crate::transcript::{START, World, answer, json, play};
 use valetkey_proto::{
     Call, ErrorKind, Party, Reason,
     oauth2::{
@@ -10,7 +10,7 @@ use valetkey_proto::{
         client::{ClientAuth, ClientMetadata},
         grant::{AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant},
         server::{Discovery, Issuer, ServerMetadata},
-        token::TokenSet,
+        token::{Strictness, TokenRecord, TokenResponse, TokenSet},
     },
     secret::RefreshToken,
 };
@@ -68,7 +68,7 @@ fn s_tk_01_a_sign_in_from_the_url_to_renewed_tokens() {
     assert_eq!(response.extra::<String>("refresh_token").as_deref(), Some("rt1"));
     assert!(response.quirks().is_empty());
     let tokens = TokenSet::of(&response, None).unwrap();
-    assert_eq!(tokens.expires_at(), Some(crate::transcript::START + std::time::Duration::from_secs(3600)));
+    assert_eq!(tokens.expires_at(), Some(START + std::time::Duration::from_secs(3600)));
 
     let refresh = || {
         let grant = RefreshTokenGrant::new(&server(), RefreshToken::new("rt1")).unwrap();
@@ -227,4 +227,17 @@ fn s_az_04_without_s256_no_sign_in_begins() {
     let text = DOCUMENT.replace('}', r#","code_challenge_methods_supported":"S256"}"#);
     let error = ServerMetadata::parse(server().issuer(), &text.into()).unwrap_err();
     assert_eq!(error.reason(), Reason::Malformed, "a text is no list");
+}
+
+#[test]
+fn a_record_with_a_scope_that_no_client_could_ask_for_was_lost() {
+    for scope in ["\\\"caf\u{e9}\\\"", "a\\tb", "a\\\\b", " a "] {
+        let body = format!(r#"{{"access_token":"a","token_type":"bearer","scope":"{scope}"}}"#);
+        let response = TokenResponse::parse(&json(200, &body), START, Strictness::Lenient).unwrap();
+        let tokens = TokenSet::of(&response, None).unwrap();
+        let issuer = Issuer::parse("https://as.example").unwrap();
+        let record = TokenRecord::new(issuer, client().id().clone(), 1, tokens);
+        let again = TokenRecord::parse(record.to_text().expose()).expect(scope);
+        assert_eq!(again.tokens(), record.tokens(), "{scope}");
+    }
 }

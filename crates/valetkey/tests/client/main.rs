@@ -1,7 +1,10 @@
 //! The client on its boundary: the provider in this process, virtual time, many callers, callers who leave.
 
+mod blocking;
 mod hostile;
+mod keeping;
 mod metadata;
+mod renewal;
 mod session;
 mod sign_in;
 

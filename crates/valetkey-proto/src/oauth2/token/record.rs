@@ -11,7 +11,7 @@ use crate::{
     flow::Env,
     oauth2::{Scope, client::ClientId, server::Issuer},
     response::{
-        members::{members, read_all},
+        members::{members, read_into},
         value::Text,
     },
     seal::{Label, SealingKeys},
@@ -87,7 +87,8 @@ impl TokenRecord {
     /// `Store`: [`Reason::Malformed`] if it is no record of a known version, or has been changed into none.
     pub fn parse(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record");
-        let (wire, has_others) = read_all::<Wire<'_>>(text).map_err(|_| malformed())?;
+        let mut wire = Wire::default();
+        let has_others = read_into(&mut wire, text).map_err(|_| malformed())?;
         let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
         Self::of_wire(wire, others).ok_or_else(malformed)
     }
@@ -96,10 +97,8 @@ impl TokenRecord {
         if *wire.v? != *"1" {
             return None;
         }
-        let scope = match wire.scope {
-            Some(text) => Some(Scope::parse(&text).ok()?),
-            None => None,
-        };
+        // Some servers grant what nobody could ask for.
+        let scope = wire.scope.map(|text| Scope::tolerant(&text));
         let scope = match (wire.scope_is_explicit, scope) {
             (Some(true), Some(scope)) => GrantedScope::Explicit(scope),
             (_, scope) => GrantedScope::Requested(scope),

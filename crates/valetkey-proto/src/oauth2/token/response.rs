@@ -14,7 +14,7 @@ use crate::{
     oauth2::Scope,
     response::{
         self, MediaType, from_parts,
-        members::{members, read_all},
+        members::{members, read_into},
         value::{ScopeText, Seconds, Text},
     },
     secret::{AccessToken, RefreshToken, Secret},
@@ -122,22 +122,25 @@ impl TokenResponse {
             quirks.note(Quirk::ByteOrderMark);
         }
         let media_type = response::media_type(response);
-        let parsed = if json.trim_start().starts_with(['{', '[', '"']) || media_type == MediaType::Json {
+        let parsed = if media_type == MediaType::Json || json.trim_start().starts_with(['{', '[', '"']) {
             if media_type != MediaType::Json {
                 quirks.note(Quirk::MediaType);
             }
-            let (wire, has_others) = read_all::<Wire<'_>>(json)?;
+            let mut wire = Wire::default();
+            let has_others = read_into(&mut wire, json)?;
             let rest = has_others.then(|| response.body().slice(text.len() - json.len()..));
             Self::of_wire(&wire, asked, quirks, rest)
         } else {
             quirks.note(Quirk::FormEncoded);
             Self::of_form(response, text, asked, quirks)
+        };
+        match parsed {
+            Ok(parsed) if strictness == Strictness::Strict && !parsed.quirks.is_empty() => {
+                Err(Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("strict mode"))
+            }
+            Err(error) => Err(error.with_status(response.status())),
+            parsed => parsed,
         }
-        .map_err(|error| error.with_status(response.status()))?;
-        if strictness == Strictness::Strict && !parsed.quirks.is_empty() {
-            return Err(Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("strict mode"));
-        }
-        Ok(parsed)
     }
 
     fn of_wire(wire: &Wire<'_>, asked: Timestamp, mut quirks: Quirks, rest: Option<Bytes>) -> Result<Self> {
