@@ -197,7 +197,7 @@ fn s_az_05_a_callback_is_taken_once() {
 }
 
 #[test]
-fn s_az_20_the_code_is_not_in_the_address_and_nothing_is_repeated() {
+fn s_az_13_and_s_az_20_the_code_is_not_in_the_address_and_nothing_is_repeated() {
     let (_, (pages, callback), ..) = begin(User::approves("alice")).wait(|address, callback| {
         (visit(address, &format!("{callback}&x=%3Cscript%3E")), callback.to_owned())
     });

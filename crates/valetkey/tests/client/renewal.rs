@@ -275,7 +275,7 @@ fn s_tk_22_an_api_that_refuses_for_ever_costs_one_renewal() {
 }
 
 #[test]
-fn a_401_that_is_not_about_the_token_is_an_answer() {
+fn r_401_that_is_not_about_the_token_is_an_answer() {
     let provider = Provider::new();
     let session = session(&provider);
     let before = asked(&provider);
