@@ -54,6 +54,7 @@ fn runner(area: &str) -> Option<Runner> {
         "oauth1_authorization_header" => oauth1::authorization_header,
         "oauth1_base_string_uri" => oauth1::base_string_uri,
         "oauth1_body_hash" => oauth1::body_hash,
+        "oauth1_credentials_response" => oauth1::credentials_response,
         "oauth1_normalization" => oauth1::normalization,
         "oauth1_parameter_sources" => oauth1::parameter_sources,
         "oauth1_percent_encoding" => oauth1::percent_encoding,

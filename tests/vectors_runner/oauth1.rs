@@ -1,5 +1,6 @@
 //! RFC 5849: requests in, signatures out. Whatever is not an output of signing is asked of the explanation.
 
+mod credentials;
 mod rsa;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use valetkey_proto::{
         Transmission, percent_encode,
     },
 };
+
+pub(crate) use credentials::credentials_response;
 
 use super::{
     case::Case,

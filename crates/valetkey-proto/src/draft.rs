@@ -167,7 +167,6 @@ impl Draft {
     }
 
     /// Says that this request is of OAuth 1.0, and what it is signed with.
-    #[expect(dead_code, reason = "the requests for credentials come next")]
     pub(crate) fn with_oauth1(mut self, protocol: oauth1::Protocol) -> Self {
         self.oauth1 = Some(protocol);
         self

@@ -7,7 +7,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{client::ClientId, server::Issuer},
     secret::{Secret, Wipe, Wiped},
 };
 
@@ -109,16 +108,16 @@ impl SealingKeys {
     }
 }
 
-/// What a sealed text is for: it opens for the same purpose, issuer and client alone.
+/// What a sealed text is for: it opens for the same purpose, server and client alone.
 pub(crate) struct Label<'a> {
     pub(crate) purpose: &'static str,
-    pub(crate) issuer: &'a Issuer,
-    pub(crate) client: &'a ClientId,
+    pub(crate) server: &'a str,
+    pub(crate) client: &'a str,
 }
 
 impl Label<'_> {
     /// The associated data. NUL parts the pieces: it cannot occur in any of them.
     fn bytes(&self) -> Vec<u8> {
-        [self.purpose, "\0", self.issuer.as_str(), "\0", self.client.as_str()].concat().into_bytes()
+        [self.purpose, "\0", self.server, "\0", self.client].concat().into_bytes()
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::base_string::invalid;
+use super::{Quirk, base_string::invalid};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     response::{
@@ -118,6 +118,7 @@ pub struct TokenCredentials {
     pub(super) issued_at: Option<Timestamp>,
     pub(super) lifetime: Option<Duration>,
     pub(super) extras: Vec<(Box<str>, Secret)>,
+    pub(super) quirks: Vec<Quirk>,
 }
 
 members! {
@@ -144,7 +145,14 @@ impl TokenCredentials {
     }
 
     pub(super) fn of(pair: TokenPair) -> Self {
-        Self { pair, session_handle: None, issued_at: None, lifetime: None, extras: Vec::new() }
+        Self {
+            pair,
+            session_handle: None,
+            issued_at: None,
+            lifetime: None,
+            extras: Vec::new(),
+            quirks: Vec::new(),
+        }
     }
 
     /// Adds what renews them (`oauth_session_handle`, OAuth Session Extension §2).
@@ -182,6 +190,12 @@ impl TokenCredentials {
     #[must_use]
     pub fn extra(&self, name: &str) -> Option<&Secret> {
         self.extras.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
+    }
+
+    /// What had to be forgiven in the answer that they came in.
+    #[must_use]
+    pub fn quirks(&self) -> &[Quirk] {
+        &self.quirks
     }
 
     /// Writes them as a text, to be kept: a JSON object of version 1.
@@ -231,6 +245,7 @@ impl TokenCredentials {
             issued_at: record.issued_at.map(Timestamp::from_millis),
             lifetime: record.lifetime.map(Duration::from_secs),
             extras: extras.into_iter().map(|(name, value)| (name.into(), Secret::new(value))).collect(),
+            quirks: Vec::new(),
         })
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     endpoint::is_loopback,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    secret::Secret,
+    secret::{Secret, wiped},
 };
 
 /// Signs requests in the name of a client, and of a user if it has a token (RFC 5849 §3).
@@ -252,8 +252,13 @@ impl Signer {
         self.with_scratch(|scratch| {
             let subject = Subject::of(method, uri, headers, body)?;
             self.write(&subject, &stamp, None, env.crypto, scratch)?.map_or(Ok(()), |_| Err(remote()))?;
-            // The copy is as long as it must be, and the one allocation.
-            header(Bytes::copy_from_slice(&scratch.text))
+            // The copy is as long as it must be, and the one allocation; but secrets are worth being wiped.
+            let is_secret = self.method.is_plaintext();
+            header(if is_secret {
+                wiped(scratch.text.to_vec())
+            } else {
+                Bytes::copy_from_slice(&scratch.text)
+            })
         })
     }
 
@@ -415,7 +420,10 @@ impl Signer {
         if self.has_version {
             put("oauth_version", "1.0");
         }
-        self.extras.iter().for_each(|(name, value)| put(name, value.expose()));
+        // What a request for credentials brings goes before what all requests have.
+        let is_brought = |name: &str| parameters.iter().any(|(known, _)| *known == name);
+        let own = self.extras.iter().filter(|(name, _)| !is_brought(name));
+        own.for_each(|(name, value)| put(name, value.expose()));
         parameters.iter().for_each(|(name, value)| put(name, value.expose()));
         plan
     }

@@ -16,3 +16,6 @@ pub use pending::{Nonce, PendingAuthorization, State};
 pub use pkce::{CodeChallenge, CodeChallengeMethod, CodeVerifier};
 pub use request::{AuthorizationRequest, AuthorizationUrl};
 pub use response::{AuthorizationResponse, Callback};
+
+pub(crate) use pending::check_age;
+pub(crate) use request::with_joint;

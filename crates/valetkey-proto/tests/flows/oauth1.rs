@@ -1,6 +1,7 @@
 //! OAuth 1.0a (RFC 5849).
 
 mod signing;
+mod three_legged;
 
 use bytes::Bytes;
 use http::Uri;

@@ -93,6 +93,15 @@ pub struct PendingAuthorization {
 const LIFETIME: Duration = Duration::from_secs(600);
 /// How far in the future a sealed text may come from: the clocks of two machines.
 const SKEW: Duration = Duration::from_secs(60);
+
+/// Refuses a sign-in that began too long ago, or in the future.
+pub(crate) fn check_age(created: Timestamp, now: Timestamp) -> Result<()> {
+    if now - created > LIFETIME || created - now > SKEW {
+        return Err(Error::new(ErrorKind::Expired, Reason::PendingExpired));
+    }
+    Ok(())
+}
+
 /// What sealed texts of this kind are for.
 const PURPOSE: &str = "authorization";
 
@@ -186,7 +195,8 @@ impl PendingAuthorization {
     /// that. Set the cookie `Secure`, `HttpOnly`, `SameSite=Lax`, and clear it at the callback.
     pub fn seal(self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
         let record = Wiped::new(self.record());
-        let label = Label { purpose: PURPOSE, issuer: &self.asked.issuer, client: &self.asked.client };
+        let Asked { issuer, client, .. } = &*self.asked;
+        let label = Label { purpose: PURPOSE, server: issuer.as_str(), client: client.as_str() };
         keys.seal(&label, &record, env)
     }
 
@@ -203,12 +213,11 @@ impl PendingAuthorization {
         keys: &SealingKeys,
         env: &Env<'_>,
     ) -> Result<Self> {
-        let record = keys.open(&Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let label = Label { purpose: PURPOSE, server: issuer.as_str(), client: client.as_str() };
+        let record = keys.open(&label, text, env)?;
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
         let pending = Self::of_record(&record, issuer, client).ok_or_else(broken)?;
-        if env.now - pending.created > LIFETIME || pending.created - env.now > SKEW {
-            return Err(Error::new(ErrorKind::Expired, Reason::PendingExpired));
-        }
+        check_age(pending.created, env.now)?;
         Ok(pending)
     }
 

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    endpoint::RedirectUri,
+    endpoint::{Endpoint, RedirectUri},
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     form,
@@ -86,13 +86,7 @@ impl AuthorizationRequest {
         if server.supports_challenge(CodeChallengeMethod::S256.as_str()) == Some(false) {
             return Err(Error::new(ErrorKind::Config, Reason::PkceUnsupported));
         }
-        let endpoint = server.authorization_endpoint()?.as_str();
-        let mut prefix = endpoint.to_owned();
-        if !endpoint.contains('?') {
-            prefix.push('?');
-        } else if !endpoint.ends_with(['?', '&']) {
-            prefix.push('&');
-        }
+        let mut prefix = with_joint(server.authorization_endpoint()?);
         prefix.push_str("response_type=code");
         let asked = Asked {
             issuer: server.issuer().clone(),
@@ -192,6 +186,17 @@ impl AuthorizationRequest {
     }
 }
 
+/// A URL that is ready to take more parameters.
+pub(crate) fn with_joint(endpoint: &Endpoint) -> String {
+    let mut url = endpoint.as_str().to_owned();
+    if !url.contains('?') {
+        url.push('?');
+    } else if !url.ends_with(['?', '&']) {
+        url.push('&');
+    }
+    url
+}
+
 impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationRequest")
@@ -211,6 +216,10 @@ impl fmt::Debug for AuthorizationRequest {
 pub struct AuthorizationUrl(String);
 
 impl AuthorizationUrl {
+    pub(crate) fn of(url: String) -> Self {
+        Self(url)
+    }
+
     /// The URL.
     #[must_use]
     pub fn as_str(&self) -> &str {

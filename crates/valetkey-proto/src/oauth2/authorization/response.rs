@@ -51,7 +51,7 @@ impl Callback {
     }
 
     /// The parameters, decoded, each at most once.
-    pub(super) fn parameters(&self) -> Result<Parameters> {
+    pub(crate) fn parameters(&self) -> Result<Parameters> {
         if self.text.len() > MAX_CALLBACK {
             return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_detail("callback"));
         }
@@ -69,7 +69,7 @@ impl Callback {
     /// `Protocol`: [`Reason::ResponseModeMismatch`] for a form, or for a response in the fragment; `Untrusted`:
     /// [`Reason::UnexpectedToken`] for a token in the fragment (RFC 9700 §2.1.2),
     /// [`Reason::RedirectUriMismatch`].
-    pub(super) fn check(&self, redirect_uri: &RedirectUri) -> Result<()> {
+    pub(crate) fn check(&self, redirect_uri: &RedirectUri) -> Result<()> {
         if self.mode == Mode::Form {
             return Err(Error::new(ErrorKind::Protocol, Reason::ResponseModeMismatch));
         }

@@ -149,7 +149,7 @@ impl TokenRecord {
     ///
     /// `Config`: [`Reason::RandomFailed`].
     pub fn seal(&self, keys: &SealingKeys, env: &Env<'_>) -> Result<Secret> {
-        let label = Label { purpose: PURPOSE, issuer: &self.issuer, client: &self.client };
+        let label = Label { purpose: PURPOSE, server: self.issuer.as_str(), client: self.client.as_str() };
         keys.seal(&label, self.to_text().expose(), env)
     }
 
@@ -165,7 +165,8 @@ impl TokenRecord {
         keys: &SealingKeys,
         env: &Env<'_>,
     ) -> Result<Self> {
-        let text: Wiped<String> = keys.open(&Label { purpose: PURPOSE, issuer, client }, text, env)?;
+        let label = Label { purpose: PURPOSE, server: issuer.as_str(), client: client.as_str() };
+        let text: Wiped<String> = keys.open(&label, text, env)?;
         let record = Self::parse(&text)?;
         record.check(issuer, client)?;
         Ok(record)
