@@ -16,9 +16,8 @@ use crate::{
     runtime::{Runtime, sleep},
 };
 
-/// Most header fields of a response.
-pub(crate) const HEAD_FIELDS: usize = 128;
-/// Most bytes of a response's head; what a send allows may be less.
+/// Most bytes of a response's head; what a send allows may be less. Header fields are at most 100, as hyper has it:
+/// with a number of one's own, it allocates for each response.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
 /// How long an HTTP/2 connection with requests under way may be silent before it is pinged, and how long
@@ -35,7 +34,6 @@ pub(crate) fn new(connector: Connector, runtime: Runtime) -> Pool {
     legacy::Client::builder(runtime)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .http1_max_headers(HEAD_FIELDS)
         .http1_max_buf_size(HEAD_BYTES)
         .http2_max_header_list_size(HEAD_BYTES as u32)
         .http2_keep_alive_interval(PING_AFTER)
