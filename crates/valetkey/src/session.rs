@@ -325,17 +325,21 @@ impl Session {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Usage, Reason::SessionClosed));
         }
+        let backend = self.0.client.runtime().backend();
+        let work = || self.work(present.clone(), follows_refusal).run();
+        self.0.tokens.renew(present.as_ref(), backend, work).await
+    }
+
+    fn work(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Work {
         let client = self.0.client.clone();
-        let work = Work {
+        Work {
             renewal: self.0.renewal.clone(),
-            present: present.clone(),
+            present,
             keeping: Arc::clone(&self.0.keeping),
             observer: Arc::clone(client.observer()),
             follows_refusal,
             client,
-        };
-        let backend = self.0.client.runtime().backend();
-        self.0.tokens.renew(present.as_ref(), backend, work.run()).await
+        }
     }
 }
 
