@@ -1,14 +1,13 @@
 //! A server on a port of this machine, and the ways to ask it.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{Arc, mpsc},
-    thread,
-};
+use std::{convert::Infallible, net::SocketAddr, sync::mpsc, thread};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Method, Request, Response, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request::Builder,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -22,8 +21,13 @@ use valetkey_hyper::HyperBackend;
 
 use crate::{session, world::JSON};
 
-/// A way to ask, and the connections that it keeps.
-pub(crate) enum Way {
+/// A way to ask, with the connections that it keeps. Whoever asks shows the same token.
+pub(crate) struct Way {
+    client: Asking,
+    authorization: HeaderValue,
+}
+
+enum Asking {
     Raw(Box<Client<HttpConnector, Full<Bytes>>>),
     Adapter(Box<HyperBackend>),
     Session(Session),
@@ -43,41 +47,46 @@ impl Way {
         let api = format!("http://{server}/");
         let session = session::new(adapter(), &format!("{api}token"), &api).await;
         let reqwest = reqwest::Client::builder().no_proxy().build().expect("a client");
+        session.tokens().await.expect("tokens");
+        let authorization = session.bearer().expect("a token").clone();
         [
-            Self::Raw(Box::new(Client::builder(TokioExecutor::new()).build(connector))),
-            Self::Adapter(Box::new(adapter())),
-            Self::Session(session),
-            Self::Reqwest(reqwest),
+            Asking::Raw(Box::new(Client::builder(TokioExecutor::new()).build(connector))),
+            Asking::Adapter(Box::new(adapter())),
+            Asking::Session(session),
+            Asking::Reqwest(reqwest),
         ]
+        .map(|client| Self { client, authorization: authorization.clone() })
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Raw(_) => "GET, hyper-util alone",
-            Self::Adapter(_) => "GET, the adapter",
-            Self::Session(_) => "GET, authorized by a session",
-            Self::Reqwest(_) => "GET, reqwest",
+        match self.client {
+            Asking::Raw(_) => "GET, hyper-util alone",
+            Asking::Adapter(_) => "GET, the adapter",
+            Asking::Session(_) => "GET, authorized by a session",
+            Asking::Reqwest(_) => "GET, reqwest",
         }
     }
 
     /// Gets the whole answer.
     pub(crate) async fn get(&self, uri: &Uri) {
-        let body = match self {
-            Self::Raw(client) => {
-                let request = Request::get(uri.clone()).body(Full::default()).expect("a request");
+        let request = Request::get(uri.clone());
+        let authorized = |request: Builder| request.header(AUTHORIZATION, self.authorization.clone());
+        let body = match &self.client {
+            Asking::Raw(client) => {
+                let request = authorized(request).body(Full::default()).expect("a request");
                 let response = client.request(request).await.expect("an answer");
                 response.into_body().collect().await.expect("a body").to_bytes()
             }
-            Self::Adapter(backend) => {
-                let request = Request::get(uri.clone()).body(Bytes::new()).expect("a request");
+            Asking::Adapter(backend) => {
+                let request = authorized(request).body(Bytes::new()).expect("a request");
                 backend.send(request, Limits::default()).await.expect("an answer").into_body()
             }
-            Self::Session(session) => {
-                let request = Request::get(uri.clone()).body(Bytes::new()).expect("a request");
+            Asking::Session(session) => {
+                let request = request.body(Bytes::new()).expect("a request");
                 session.send(request).await.expect("an answer").into_body()
             }
-            Self::Reqwest(client) => {
-                let request = Request::get(uri.clone()).body("").expect("a request");
+            Asking::Reqwest(client) => {
+                let request = authorized(request).body("").expect("a request");
                 let request = request.try_into().expect("a request");
                 client.execute(request).await.expect("an answer").bytes().await.expect("a body")
             }
