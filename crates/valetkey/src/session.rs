@@ -292,12 +292,10 @@ impl Session {
 
     /// What can be used now.
     async fn usable(&self) -> Result<Arc<Live>> {
-        let known = self.0.tokens.get();
-        if let Some(live) = &known
-            && live.is_good(self.0.client.runtime().backend().now())
-        {
-            return Ok(Arc::clone(live));
-        }
+        let known = match self.0.tokens.get() {
+            Some(live) if live.is_good(self.0.client.runtime().backend().now()) => return Ok(live),
+            known => known,
+        };
         let error = match self.renew(known.clone(), false).await {
             Ok(live) => return Ok(live),
             Err(error) => error,
