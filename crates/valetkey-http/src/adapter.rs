@@ -261,15 +261,16 @@ mod tests {
 
     #[test]
     fn deadlines_name_their_phase() {
-        let limits = Limits::default();
+        let usual = Limits::default();
+        let hasty = Limits { total: usual.head / 2, ..usual };
         let stalling = || head(None, Script { stalls: true, ..body(&["12"]) });
         let cases = [
-            (limits.head, false, Phase::Head, Sent::Maybe),
-            (limits.total, false, Phase::Total, Sent::Maybe),
-            (limits.idle, true, Phase::Idle, Sent::Answered(StatusCode::OK)),
-            (limits.total, true, Phase::Total, Sent::Answered(StatusCode::OK)),
+            (usual, usual.head, false, Phase::Head, Sent::Maybe),
+            (hasty, hasty.total, false, Phase::Total, Sent::Maybe),
+            (usual, usual.idle, true, Phase::Idle, Sent::Answered(StatusCode::OK)),
+            (usual, usual.total, true, Phase::Total, Sent::Answered(StatusCode::OK)),
         ];
-        for (fires, answered, phase, sent) in cases {
+        for (limits, fires, answered, phase, sent) in cases {
             let start = async {
                 if !answered {
                     pending::<()>().await;
