@@ -18,6 +18,8 @@ pub(crate) struct Case {
     pub(crate) reject: Option<String>,
     /// Whether accepting and refusing both conform.
     pub(crate) policy: bool,
+    /// What all cases of a file share.
+    pub(crate) shared: Arc<Value>,
 }
 
 impl Case {
@@ -47,11 +49,12 @@ fn read_file(file: &Path) -> Vec<Case> {
     let mut document: Value =
         serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let area = document["area"].as_str().expect("a file names its area").to_owned();
+    let shared = Arc::new(document["shared"].take());
     let Value::Array(cases) = document["cases"].take() else { panic!("{}: no cases", file.display()) };
-    cases.into_iter().map(|case| of_value(&area, case)).collect()
+    cases.into_iter().map(|case| of_value(&area, case, &shared)).collect()
 }
 
-fn of_value(area: &str, mut case: Value) -> Case {
+fn of_value(area: &str, mut case: Value, shared: &Arc<Value>) -> Case {
     let id = case["id"].as_str().expect("a case has an id").to_owned();
     let mut object = |name: &str| match case[name].take() {
         Value::Object(object) => object,
@@ -62,7 +65,7 @@ fn of_value(area: &str, mut case: Value) -> Case {
     let reject = case["reject"].as_str().map(str::to_owned);
     let policy = case["policy"].as_bool().unwrap_or(false);
     assert!(reject.is_some() == expected.is_empty(), "{id}: either facts or a refusal");
-    Case { id, area: area.to_owned(), input, expected, reject, policy }
+    Case { id, area: area.to_owned(), input, expected, reject, policy, shared: shared.clone() }
 }
 
 /// The ids that occur more than once.

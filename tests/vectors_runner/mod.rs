@@ -8,6 +8,7 @@ mod authorization_response;
 mod case;
 mod check;
 mod client_authentication;
+mod oauth1;
 mod pkce;
 mod protocol_messages;
 mod report;
@@ -50,6 +51,14 @@ fn runner(area: &str) -> Option<Runner> {
     Some(match area {
         "authorization_response" => authorization_response::run,
         "client_authentication" => client_authentication::run,
+        "oauth1_authorization_header" => oauth1::authorization_header,
+        "oauth1_base_string_uri" => oauth1::base_string_uri,
+        "oauth1_body_hash" => oauth1::body_hash,
+        "oauth1_normalization" => oauth1::normalization,
+        "oauth1_parameter_sources" => oauth1::parameter_sources,
+        "oauth1_percent_encoding" => oauth1::percent_encoding,
+        "oauth1_sign_primitives" => oauth1::sign_primitives,
+        "oauth1_signature" => oauth1::signature,
         "pkce" => pkce::run,
         "protocol_messages" => protocol_messages::run,
         "token_response" => token_response::run,

@@ -195,7 +195,7 @@ impl<E: Exchange> Call<E> {
     fn prepare(&mut self, env: &Env<'_>) -> Result<Step<E::Output>> {
         self.began.get_or_insert(env.now);
         let mut draft = self.exchange.request(env)?;
-        self.party.authenticate(&mut draft)?;
+        self.party.authenticate(&mut draft, env)?;
         Ok(self.dispatch(draft, env))
     }
 

@@ -100,7 +100,7 @@ impl fmt::Debug for Endpoint {
 
 /// `host [":" port]` (RFC 3986 §3.2). `http::Uri` takes more, such as text behind a bracket or a port beyond
 /// 65535, passes over it, and so names a host and a port that other readers would not find there.
-fn is_host_and_port(authority: &str) -> bool {
+pub(crate) fn is_host_and_port(authority: &str) -> bool {
     let (is_host, rest) = match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest),
         None => {

@@ -66,10 +66,17 @@ impl Form {
 
     /// Adds the parameters of another form.
     pub(crate) fn extend(&mut self, other: &Self) {
-        if !self.0.is_empty() && !other.0.is_empty() {
+        if !other.0.is_empty() {
+            self.push_encoded(&other.0);
+        }
+    }
+
+    /// Adds parameters that are encoded already.
+    pub(crate) fn push_encoded(&mut self, parameters: &str) {
+        if !self.0.is_empty() {
             self.0.push('&');
         }
-        self.0.push_str(&other.0);
+        self.0.push_str(parameters);
     }
 
     /// Whether no parameter was added.
@@ -117,16 +124,16 @@ pub(crate) fn encode(out: &mut String, text: &str) {
             _ if is_unreserved(byte) => out.push(char::from(byte)),
             _ => {
                 out.push('%');
-                out.push(hex(byte >> 4));
-                out.push(hex(byte & 15));
+                out.push(char::from(hex(byte >> 4)));
+                out.push(char::from(hex(byte & 15)));
             }
         }
     }
 }
 
 /// The digit of half a byte.
-fn hex(half: u8) -> char {
-    char::from(if half < 10 { b'0' + half } else { b'A' - 10 + half })
+pub(crate) fn hex(half: u8) -> u8 {
+    if half < 10 { b'0' + half } else { b'A' - 10 + half }
 }
 
 /// RFC 3986 §2.3.

@@ -51,6 +51,16 @@ impl Challenge {
         Ok(challenges)
     }
 
+    /// Reads one field value. Credentials (RFC 9110 §11.6.2) are written like a challenge.
+    pub(crate) fn parse(value: &[u8]) -> Result<Vec<Self>> {
+        let mut challenges = Vec::new();
+        if value.len() > MAX_BYTES {
+            return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge));
+        }
+        Cursor { rest: value }.challenges(&mut challenges)?;
+        Ok(challenges)
+    }
+
     /// The scheme in lower case.
     #[must_use]
     pub fn scheme(&self) -> &str {

@@ -15,7 +15,9 @@ use crate::{
     draft::Draft,
     endpoint::Origin,
     error::{Error, ErrorKind, Reason, Result},
+    flow::Env,
     form::{self, Form},
+    oauth1,
     oauth2::{
         client::{ClientAuth, ClientId, Method},
         server::Issuer,
@@ -42,6 +44,7 @@ enum Auth {
     /// A public client names itself (RFC 6749 §3.2.1).
     Public(ClientId),
     Bearer(AccessToken, Arc<[Origin]>),
+    OAuth1(Box<oauth1::Signer>),
 }
 
 impl Party {
@@ -87,6 +90,15 @@ impl Party {
         Self::with(Some(issuer), Auth::Bearer(token, origins))
     }
 
+    /// Whoever this signer signs for (RFC 5849 §3), at a server of OAuth 1.0 and at its APIs.
+    ///
+    /// The requests for credentials bring their own token; for all else, the signer's is used. A key of the signer
+    /// may be remote.
+    #[must_use]
+    pub fn oauth1(signer: oauth1::Signer) -> Self {
+        Self::with(None, Auth::OAuth1(Box::new(signer)))
+    }
+
     fn with(issuer: Option<Issuer>, auth: Auth) -> Self {
         Self { issuer, auth, budget: AtomicU32::new(BUDGET) }
     }
@@ -101,8 +113,13 @@ impl Party {
     ///
     /// A request that brings credentials of its own is refused: there is one method a request (RFC 6749 §2.3,
     /// RFC 6750 §2).
-    pub(crate) fn authenticate(&self, draft: &mut Draft) -> Result<()> {
+    pub(crate) fn authenticate(&self, draft: &mut Draft, env: &Env<'_>) -> Result<()> {
         match &self.auth {
+            Auth::OAuth1(signer) => signer.sign_draft(draft, env)?,
+            _ if draft.is_oauth1() => {
+                let error = Error::new(ErrorKind::Config, Reason::MissingClientAuthentication);
+                return Err(error.with_detail("Party::oauth1"));
+            }
             Auth::None => {}
             Auth::Basic(header) => {
                 // The id alone proves nothing, and some servers want it in the form as well.
@@ -182,6 +199,7 @@ impl fmt::Debug for Party {
             Auth::Post(..) => "post",
             Auth::Public(_) => "public",
             Auth::Bearer(..) => "bearer",
+            Auth::OAuth1(_) => "oauth1",
         };
         f.debug_struct("Party").field("issuer", &self.issuer).field("auth", &auth).finish_non_exhaustive()
     }

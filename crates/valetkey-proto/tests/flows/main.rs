@@ -4,6 +4,7 @@ mod answers;
 mod authorization;
 mod call;
 mod inputs;
+mod oauth1;
 mod properties;
 mod tokens;
 mod transcript;
