@@ -29,7 +29,8 @@ use measure::{Allocations, Figures, Rounds, measure};
 fn main() -> ExitCode {
     let given = |name: &str| std::env::args().any(|argument| argument == name);
     // Cargo passes `--bench` to a bench and not to a test, which only asks whether it runs.
-    let rounds = if given("--bench") { Rounds::MEASURE } else { Rounds::SMOKE };
+    let measures = given("--bench");
+    let rounds = if measures { Rounds::MEASURE } else { Rounds::SMOKE };
     peer::assert_alike();
 
     let allocations = Allocations::count();
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
     .into_iter()
     .flatten()
     .collect();
+    if !measures {
+        println!("# everything runs; nothing was measured");
+        return ExitCode::SUCCESS;
+    }
     goals.iter().for_each(Goal::print);
     let missed = !goals.iter().all(Goal::is_met);
     if missed && given("--strict") { ExitCode::FAILURE } else { ExitCode::SUCCESS }

@@ -218,8 +218,7 @@ impl<E: Exchange> Call<E> {
 
     fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
         let status = response.status();
-        // Looked for only in answers that may become an error: others hardly ever say it.
-        let told = if status.is_success() { None } else { retry_after(response.headers(), env.now) };
+        let told = retry_after(response.headers(), env.now);
         // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
         let turned_away = told.is_some()
             && matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);

@@ -203,7 +203,7 @@ impl RedirectUri {
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::InvalidUrl`] if it has no scheme, has a fragment, a blank or a control character,
+    /// `Config`: [`Reason::InvalidUrl`] if it has no scheme, or one of its own without a dot, has a fragment, a blank or a control character,
     /// is not ASCII, or is too long; [`Reason::InsecureUrl`] if it is `http` and not on loopback, or of a
     /// scheme that browsers run (`javascript:`, `data:`, `vbscript:`).
     pub fn parse(text: &str) -> Result<Self> {
@@ -225,6 +225,9 @@ impl RedirectUri {
                 drop(Endpoint::parse(text).map_err(|error| error.with_detail("redirect URI"))?)
             }
             "javascript" | "data" | "vbscript" => return Err(error(Reason::InsecureUrl)),
+            // RFC 8252 §7.1: a name that belongs to the program, reversed. Out-of-band URNs are older than that.
+            "urn" => {}
+            scheme if !scheme.contains('.') => return Err(error(Reason::InvalidUrl)),
             _ => {}
         }
         Ok(Self(text.into()))
@@ -330,6 +333,14 @@ mod tests {
         ] {
             let uri = url.parse().unwrap();
             assert_eq!((api.is_of(&uri), Origin::of(&uri) == Some(api.clone())), (same, same), "{url}");
+        }
+    }
+
+    #[test]
+    fn s_na_04_a_scheme_of_ones_own_has_a_dot() {
+        assert!(RedirectUri::parse("com.example.app:/cb").is_ok());
+        for bad in ["myapp:/cb", "myapp://cb", "file:/x"] {
+            assert_eq!(RedirectUri::parse(bad).expect_err(bad).reason(), Reason::InvalidUrl);
         }
     }
 

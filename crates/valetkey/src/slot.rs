@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn many_callers_share_one_fetch() {
+    fn r_sf_many_callers_share_one_fetch() {
         for spawning in [Spawning::HandBack, Spawning::Thread] {
             let (slot, backend) = (slot(None), backend(spawning));
             let fetched = AtomicUsize::new(0);

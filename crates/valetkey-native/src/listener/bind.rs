@@ -2,9 +2,11 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
+
+use mio::net::TcpListener;
 
 use super::{DEADLINE, LoopbackListener, request::Site, server};
 
@@ -93,7 +95,7 @@ impl ListenerBuilder {
         }
         let sockets = outcome?;
         let addresses = sockets.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let port = addresses.first().map_or(0, std::net::SocketAddr::port);
+        let port = addresses.first().map_or(0, SocketAddr::port);
         let site = Site::new(&self.path, port, self.names_localhost);
         let redirect_uri = site.redirect_uri();
         let server = server::start(sockets, site)?;
@@ -103,8 +105,8 @@ impl ListenerBuilder {
     /// Listens on this port, at both addresses if it goes.
     fn sockets(&self, port: u16) -> io::Result<Vec<TcpListener>> {
         for tried in 1.. {
-            let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-            match TcpListener::bind((Ipv6Addr::LOCALHOST, v4.local_addr()?.port())) {
+            let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port).into())?;
+            match TcpListener::bind((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into()) {
                 Ok(v6) => return Ok(vec![v4, v6]),
                 Err(error) if error.kind() != io::ErrorKind::AddrInUse => return Ok(vec![v4]), // no IPv6 here
                 Err(_) if port == 0 && tried < TRIES => {}

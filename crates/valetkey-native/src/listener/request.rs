@@ -12,8 +12,8 @@ pub(super) struct Site {
     path: String,
 }
 
-/// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
+/// What is asked for. It may hold a code, and is not printed outside of tests.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(super) enum Asked {
     /// The redirect URI, with something in its query: path and query.
     Callback(String),

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::TcpListener,
     sync::{
         Arc,
         mpsc::{self, Receiver, Sender},
@@ -13,7 +12,7 @@ use std::{
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token, Waker, net::TcpListener};
 use valetkey::oauth2::authorization::Callback;
 
 use super::{
@@ -89,15 +88,11 @@ impl Drop for Handle {
 }
 
 /// Starts the thread.
-pub(super) fn start(sockets: Vec<TcpListener>, site: Site) -> io::Result<Handle> {
+pub(super) fn start(mut listeners: Vec<TcpListener>, site: Site) -> io::Result<Handle> {
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), ANY)?);
-    let mut listeners = Vec::new();
-    for socket in sockets {
-        socket.set_nonblocking(true)?;
-        let mut listener = mio::net::TcpListener::from_std(socket);
-        poll.registry().register(&mut listener, ANY, Interest::READABLE)?;
-        listeners.push(listener);
+    for listener in &mut listeners {
+        poll.registry().register(listener, ANY, Interest::READABLE)?;
     }
     let (orders, taken) = mpsc::channel();
     let (found, candidates) = unbounded();
@@ -123,7 +118,7 @@ const ANY: Token = Token(0);
 /// The sockets come before `candidates`, and are closed before whoever waits hears of it.
 struct Server {
     poll: Poll,
-    listeners: Vec<mio::net::TcpListener>,
+    listeners: Vec<TcpListener>,
     /// In the order in which they came.
     connections: Vec<Connection>,
     orders: Receiver<Order>,
@@ -204,10 +199,12 @@ impl Server {
     /// Takes new connections; true if there may be more.
     fn accept(&mut self) -> bool {
         for _ in 0..ACCEPTED_AT_ONCE {
-            if !self.make_room() {
-                // The verdicts that are awaited wake the thread.
+            if self.is_done || !self.make_room() {
+                // All is done, or the verdicts that are awaited wake the thread.
                 return false;
             }
+            // Whoever floods one address does not keep the other one waiting.
+            self.listeners.reverse();
             let accepted = self.listeners.iter().find_map(|listener| listener.accept().ok());
             let Some((mut stream, _)) = accepted else { return false };
             let interest = Interest::READABLE | Interest::WRITABLE;

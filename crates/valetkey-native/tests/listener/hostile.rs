@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -97,6 +98,37 @@ fn s_na_03_slow_clients_do_not_keep_the_good_one_waiting() {
 }
 
 #[test]
+fn s_na_03_a_flood_of_silent_connections_does_not_end_the_wait() {
+    let (session, (pages, tries, flood)) = begin(User::approves("alice")).sign_in(|address, callback| {
+        let (is_over, flood) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        drop(connect(address));
+                        flood.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            // A browser may be cut off in this, and the user reloads.
+            let mut tries = 0;
+            let pages = loop {
+                tries += 1;
+                let pages = visit(address, callback);
+                if tries == 20 || pages.last().is_some_and(|page| page.status() != 0) {
+                    break pages;
+                }
+            };
+            is_over.store(true, Ordering::Relaxed);
+            (pages, tries, flood.load(Ordering::Relaxed))
+        })
+    });
+    session.expect("a session");
+    assert!(pages.len() == 2 || tries > 1, "{pages:?}");
+    assert!(flood > 30, "{flood}");
+}
+
+#[test]
 fn s_na_03_no_more_than_32_connections_are_open() {
     let (_, open, ..) = begin(User::approves("alice")).wait(|address, callback| {
         let streams: Vec<TcpStream> = (0..100).map(|_| connect(address).expect("a connection")).collect();
@@ -122,7 +154,7 @@ fn s_na_03_a_slow_head_is_given_up() {
         visit(address, callback);
         took
     });
-    assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "{took:?}");
+    assert!((Duration::from_secs(4)..Duration::from_secs(12)).contains(&took), "{took:?}");
 }
 
 #[test]
@@ -165,7 +197,7 @@ fn s_az_05_a_callback_is_taken_once() {
 }
 
 #[test]
-fn s_az_20_the_code_is_not_in_the_address_and_nothing_is_repeated() {
+fn s_az_13_and_s_az_20_the_code_is_not_in_the_address_and_nothing_is_repeated() {
     let (_, (pages, callback), ..) = begin(User::approves("alice")).wait(|address, callback| {
         (visit(address, &format!("{callback}&x=%3Cscript%3E")), callback.to_owned())
     });

@@ -46,6 +46,13 @@ pub trait TokenKeeper: Send + Sync {
     async fn keep(&self, record: &TokenRecord) -> Result<(), BoxError>;
 }
 
+#[async_trait]
+impl<K: TokenKeeper + ?Sized> TokenKeeper for Arc<K> {
+    async fn keep(&self, record: &TokenRecord) -> Result<(), BoxError> {
+        (**self).keep(record).await
+    }
+}
+
 /// The keeper of a session, if it has one, and whether the present tokens are kept.
 #[derive(Default)]
 pub(super) struct Keeping {

@@ -79,7 +79,7 @@ fn a_program_that_restarts_carries_on() {
 }
 
 #[test]
-fn tokens_are_kept_before_they_are_used() {
+fn r_store_tokens_are_kept_before_they_are_used() {
     let provider = Provider::new();
     let session = session(&provider);
     /// Notes how many requests the API had seen when it was called.
