@@ -70,6 +70,7 @@
 //! | `/token` | codes, refresh tokens with rotation, client credentials | RFC 6749, 9700 |
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
+//! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
 //! attempt, a rotated refresh token that comes again ends its grant, and parameters that occur twice are
@@ -109,6 +110,7 @@ mod clock;
 mod endpoint;
 mod fault;
 mod message;
+pub mod oauth1;
 mod provider;
 mod random;
 mod run;
