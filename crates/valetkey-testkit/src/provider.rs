@@ -191,10 +191,7 @@ impl Provider {
     /// As [`visit`](Self::visit); a page without a PIN is [`VisitError::Page`].
     pub fn pin(&self, url: impl AsRef<str>) -> Result<String, VisitError> {
         // Sent back to the client, the user has no PIN.
-        let page = match self.visit(url) {
-            Ok(_) => return Err(VisitError::Elsewhere),
-            Err(page) => page,
-        };
+        let Err(page) = self.visit(url) else { return Err(VisitError::Elsewhere) };
         let VisitError::Page { html, .. } = &page else { return Err(page) };
         let pin = html.split_once("<code id=pin>").and_then(|(_, rest)| rest.split_once('<'));
         pin.map(|(pin, _)| pin.to_owned()).ok_or(page)

@@ -89,7 +89,7 @@ fn renewed(state: &mut State, text: &str, handle: &str) -> Result<String, Refusa
     let token = state.oauth1.token(text).filter(|token| token.session.as_deref() == Some(handle));
     let user = token.map(|token| token.user.clone());
     let user =
-        user.ok_or(Refusal::unauthorized("token_rejected", "the session handle is another token's"))?;
+        user.ok_or_else(|| Refusal::unauthorized("token_rejected", "the session handle is another token's"))?;
     state.oauth1.revoke_token(text);
     Ok(user)
 }

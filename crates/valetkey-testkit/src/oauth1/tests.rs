@@ -90,7 +90,7 @@ fn s_o1_03_base_strings_of_the_vectors() {
         assert_eq!(of(method, url, &header, text("form_body")), expected, "{}", case["id"]);
         done += 1;
     }
-    eprintln!("{done} vectors");
+    assert!(done == 0 || done > 20, "{done} are too few");
 }
 
 #[test]
