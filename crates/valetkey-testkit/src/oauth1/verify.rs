@@ -82,7 +82,8 @@ pub(crate) fn verify(state: &mut State, asked: Asked<'_>, purpose: Purpose) -> R
     let method = method(state, asked, &params)?;
     let client = need(&params, "oauth_consumer_key")?;
     let client = state.settings.oauth1.find(client).cloned();
-    let client = client.ok_or_else(|| Refusal::unauthorized("consumer_key_unknown", "the client is unknown"))?;
+    let client =
+        client.ok_or_else(|| Refusal::unauthorized("consumer_key_unknown", "the client is unknown"))?;
     let token = value(&params, "oauth_token");
     let token_secret = token_secret(state, &client.key, &params, purpose, asked.now)?;
     let signature = need(&params, "oauth_signature")?;
@@ -142,7 +143,8 @@ fn method(state: &State, asked: Asked<'_>, params: &[(String, String)]) -> Resul
     let method = state.settings.oauth1.methods.iter().find(|method| method.name() == name).copied();
     let secure = asked.origin.starts_with("https://") || is_loopback(asked.origin);
     let method = method.filter(|method| *method != SignatureMethod::Plaintext || secure);
-    method.ok_or_else(|| Refusal::request("signature_method_rejected", "the signature method is not supported"))
+    method
+        .ok_or_else(|| Refusal::request("signature_method_rejected", "the signature method is not supported"))
 }
 
 /// The secret of whatever the token is; empty without one.
