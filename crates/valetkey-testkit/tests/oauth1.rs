@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode, header::CONTENT_TYPE};
 use ring::{digest, hmac};
 use valetkey_http::{Backend, Limits, Response};
 use valetkey_testkit::{
-    Place, Provider, User, VisitError, block_on,
+    Fault, Place, Provider, User, VisitError, block_on, fault, faults,
     oauth1::{Confirmation, Denial, Errors, RegisteredClient, Rules, SignatureMethod},
 };
 
@@ -84,13 +84,24 @@ impl<'a> Signed<'a> {
         STANDARD.encode(hmac::sign(&key, self.base_string().as_bytes()))
     }
 
-    fn send(self) -> Response {
+    /// The request, signed.
+    fn signed(self) -> Request<Bytes> {
         let signature = self.signature();
-        self.set("oauth_signature", &signature).send_as_it_is(Bytes::new(), None)
+        self.set("oauth_signature", &signature).as_it_is(Bytes::new(), None)
     }
 
-    /// With the form in the body, or else this body.
+    fn send(self) -> Response {
+        let provider = self.provider;
+        block_on(provider.send(self.signed(), Limits::default())).unwrap()
+    }
+
     fn send_as_it_is(self, body: Bytes, kind: Option<&str>) -> Response {
+        let provider = self.provider;
+        block_on(provider.send(self.as_it_is(body, kind), Limits::default())).unwrap()
+    }
+
+    /// The request with the form as its body, or else this one.
+    fn as_it_is(self, body: Bytes, kind: Option<&str>) -> Request<Bytes> {
         let header: Vec<_> =
             self.protocol.iter().map(|(name, value)| format!("{name}=\"{}\"", encoded(value))).collect();
         let pairs = |pairs: &[(&str, &str)]| {
@@ -106,7 +117,7 @@ impl<'a> Signed<'a> {
         if let Some(kind) = kind {
             request = request.header(CONTENT_TYPE, kind);
         }
-        block_on(self.provider.send(request.body(body).unwrap(), Limits::default())).unwrap()
+        request.body(body).unwrap()
     }
 }
 
@@ -410,4 +421,54 @@ fn dialects_and_clients_are_set() {
     assert_eq!(answer.headers()["www-authenticate"], "OAuth realm=\"https://issuer.test\"");
     let answer = Signed { secrets: ("", ""), ..Signed::new(&provider, Method::GET, "api", None) }.send();
     assert!(String::from_utf8_lossy(answer.body()).contains("\"user\":null"));
+}
+
+/// A login by hand; `None` where an answer or a callback is not what it should be.
+fn try_to_log_in(provider: &Provider) -> Option<Form> {
+    let read = |request: Request<Bytes>| {
+        let answer = block_on(provider.send(request, Limits::default())).ok()?;
+        let form = form(answer.body());
+        ["oauth_token", "oauth_token_secret"].iter().all(|name| form.contains_key(*name)).then_some(form)
+    };
+    let temporary = read(post(provider, "request_token", None).set("oauth_callback", CB).signed())?;
+    let callback = provider.visit(authorize_url(provider, &temporary)).ok()?;
+    let callback = form(callback.split_once('?')?.1.as_bytes());
+    let verifier = callback.get("oauth_verifier")?;
+    read(post(provider, "access_token", Some(&temporary)).set("oauth_verifier", verifier).signed())
+}
+
+#[test]
+fn every_fault_happens() {
+    let places = [Place::TemporaryCredentials, Place::OwnerAuthorization, Place::TokenCredentials];
+    let rows: Vec<_> = faults().filter(|fault| places.contains(&fault.at)).collect();
+    assert!(rows.len() > 80, "{}", rows.len());
+    for fault in rows {
+        let provider = Provider::builder().fault(*fault).build();
+        try_to_log_in(&provider);
+        assert_eq!(provider.faults_happened(), 1, "{}", fault.name);
+    }
+}
+
+#[test]
+fn what_faults_make_of_answers() {
+    let provider = Provider::new();
+    let ask = |fault: Fault| {
+        provider.set_fault(fault);
+        let request = post(&provider, "request_token", None).set("oauth_callback", CB).signed();
+        block_on(provider.send(request, Limits::default())).unwrap()
+    };
+    let unconfirmed = ask(fault("temporary-unconfirmed"));
+    assert_eq!(form(unconfirmed.body()).len(), 2);
+    let answer = ask(fault("temporary-as-json"));
+    let object: Form = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!((object.len(), &answer.headers()[CONTENT_TYPE]), (3, &"application/json".parse().unwrap()));
+    let half = ask(fault("temporary-half-unframed"));
+    assert!(half.body().len() < unconfirmed.body().len() && !half.headers().contains_key("content-length"));
+    provider.clear_faults();
+    let temporary = temporary(&provider, CB);
+    provider.set_fault(fault("oauth1-denied"));
+    assert_eq!(
+        visit(&provider, &temporary),
+        Form::from([("denied".into(), temporary["oauth_token"].clone())])
+    );
 }

@@ -61,7 +61,7 @@ pub(super) const TEMPORARY: &[Fault] = &[
     Fault::new("temporary-as-json", D, Effect::AsJson, ACCEPTED),
     Fault::new("temporary-with-line-end", D, Effect::Around(b"", b"\r\n"), ACCEPTED),
     Fault::new("temporary-page", D, answer(200, &[HTML], PAGE), MALFORMED),
-    Fault::new("temporary-empty", D, answer(200, &[FORM], b""), MALFORMED),
+    Fault::new("temporary-empty", D, answer(200, &[FORM], b""), MISSING),
     Fault::new("temporary-not-utf8", D, Effect::Around(b"x=\xff\xfe&", b""), MALFORMED),
     Fault::new("temporary-escapes-not-utf8", D, Effect::Around(b"x=%ff%fe&", b""), MALFORMED),
     // Refusals, by the Problem Reporting extension and by nothing but a status (RFC 5849 §3.2).
@@ -183,7 +183,7 @@ pub(super) const TOKEN: &[Fault] = &[
     Fault::new("credentials-as-json", C, Effect::AsJson, ACCEPTED),
     Fault::new("credentials-with-line-end", C, Effect::Around(b"", b"\r\n"), ACCEPTED),
     Fault::new("credentials-page", C, answer(200, &[HTML], PAGE), MALFORMED),
-    Fault::new("credentials-empty", C, answer(200, &[FORM], b""), MALFORMED),
+    Fault::new("credentials-empty", C, answer(200, &[FORM], b""), MISSING),
     Fault::new("credentials-not-utf8", C, Effect::Around(b"x=\xff\xfe&", b""), MALFORMED),
     Fault::new("credentials-escapes-not-utf8", C, Effect::Around(b"x=%ff%fe&", b""), MALFORMED),
     // Refusals, by the Problem Reporting extension and by nothing but a status (RFC 5849 §3.2).
