@@ -1,8 +1,8 @@
 //! An OAuth provider in this process, to test a login without a socket.
 //!
-//! [`Provider`] is a whole OAuth 2.0 provider that is also a [`Backend`](valetkey_http::Backend): give it
-//! to a client in place of an HTTP client, and every request is answered here. There is no port, no
-//! certificate, no runtime and no waiting. Time is virtual: it begins at a fixed date and moves only when
+//! [`Provider`] is a whole provider of OAuth 2.0 and OAuth 1.0a that is also a
+//! [`Backend`](valetkey_http::Backend): give it to a client in place of an HTTP client, and every request is
+//! answered here. There is no port, no certificate, no runtime and no waiting. Time is virtual: it begins at a fixed date and moves only when
 //! the client sleeps, when an answer is slow, or when the test says so. Randomness is seeded. So a test
 //! is the same every time, down to the bytes, and an hour passes in a microsecond.
 //!

@@ -28,7 +28,7 @@ fn of(method: &str, url: &str, authorization: &str, form: Option<&str>) -> Strin
 
 /// RFC 5849 §3.4.1.1, whose request is in §3.4.1.3.1.
 #[test]
-fn s_o1_03_the_base_string_of_the_standard() {
+fn the_base_string_of_the_standard() {
     let header = "OAuth realm=\"Example\", oauth_consumer_key=\"9djdj82h48djs9d2\", \
                   oauth_token=\"kkk9d7dh3k39sjv7\", oauth_signature_method=\"HMAC-SHA1\", \
                   oauth_timestamp=\"137131201\", oauth_nonce=\"7d8f3e4a\", \
@@ -43,7 +43,7 @@ fn s_o1_03_the_base_string_of_the_standard() {
 
 /// RFC 5849 §1.2, the request for the photograph.
 #[test]
-fn s_o1_03_the_base_string_of_the_first_example() {
+fn the_base_string_of_the_first_example() {
     let header = "OAuth realm=\"Photos\",\n oauth_consumer_key=\"dpf43f3p2l4k3l03\", \
                   oauth_token=\"nnch734d00sl2jdk\", oauth_signature_method=\"HMAC-SHA1\", \
                   oauth_timestamp=\"137131202\", oauth_nonce=\"chapoH\", \
@@ -66,7 +66,7 @@ fn cases(area: &str) -> Vec<Value> {
 }
 
 #[test]
-fn s_o1_03_base_strings_of_the_vectors() {
+fn base_strings_of_the_vectors() {
     let mut done = 0;
     for case in cases("oauth1_signature") {
         let (input, text) = (&case["input"], |name: &str| case["input"][name].as_str());
@@ -94,7 +94,7 @@ fn s_o1_03_base_strings_of_the_vectors() {
 }
 
 #[test]
-fn s_o1_03_parameters_of_the_vectors() {
+fn parameters_of_the_vectors() {
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     for case in cases("oauth1_parameter_sources") {
         let (input, Some(expected)) = (&case["input"], case["expected"]["params"].as_array()) else {

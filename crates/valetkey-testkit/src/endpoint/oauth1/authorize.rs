@@ -55,9 +55,8 @@ pub(in super::super) fn decide(state: &mut State, asked: Asked<'_>) -> Answer {
 
 /// The visit, and the client that sent the user.
 fn check(state: &State, params: &Params, asked: Asked<'_>) -> Result<(Visit, String), &'static str> {
-    if params.0.iter().filter(|(name, _)| name.starts_with("oauth_")).count() > 1
-        && params.duplicate().is_some()
-    {
+    let protocol = params.0.iter().filter(|(name, _)| name.starts_with("oauth_")).cloned();
+    if Params(protocol.collect()).duplicate().is_some() {
         return Err("a parameter occurs twice");
     }
     let token = params.get("oauth_token").ok_or("oauth_token is missing")?;
