@@ -131,7 +131,8 @@ impl Provider {
         self.inner().state.settings.user = user;
     }
 
-    /// Plays the browser: opens the URL and returns the callback that the user ends at.
+    /// Plays the browser: opens the URL, of OAuth 2 or OAuth 1.0a, and returns the callback that the user ends
+    /// at.
     ///
     /// ```
     /// use valetkey_testkit::Provider;

@@ -26,7 +26,7 @@ pub enum SignatureMethod {
 
 impl SignatureMethod {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &[Self] = &[
         Self::HmacSha1,
         Self::HmacSha256,
         Self::HmacSha512,
