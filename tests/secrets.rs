@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use valetkey::{
-    Client, Error, Runtime,
+    Client, Error, Observer, Runtime, SessionEvent, TracingObserver,
     oauth2::{
         authorization::{AuthorizationRequest, Callback},
         client::{ClientAuth, ClientMetadata},
@@ -38,6 +38,31 @@ const SECRET: &str = "app-secret";
 struct Search {
     printed: String,
     secrets: Vec<String>,
+    /// What observers were told.
+    heard: Arc<Mutex<String>>,
+}
+
+/// What this process has logged, at every level and by whatever crate.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Has everything that is logged written down.
+fn write_log() {
+    struct Log;
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            LOG.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(|| Log);
+    // Another test of this process may have been first.
+    let _ = tracing::subscriber::set_global_default(subscriber.finish());
 }
 
 impl Search {
@@ -69,6 +94,15 @@ impl Search {
         self.display(&heard.lock().unwrap());
     }
 
+    /// Hears what observers are told, and has `tracing` write it down.
+    fn observer(&self) -> impl Fn(&SessionEvent) + Send + Sync + 'static {
+        let heard = Arc::clone(&self.heard);
+        move |event: &SessionEvent| {
+            let _ = writeln!(heard.lock().unwrap(), "{event:?}");
+            TracingObserver::new().event(event);
+        }
+    }
+
     /// What a provider saw of a login that must not be printed.
     fn learn(&mut self, provider: &Provider) {
         for entry in provider.transcript() {
@@ -82,6 +116,8 @@ impl Search {
 
     /// Looks for the secrets, as they are and encoded.
     fn finish(mut self) {
+        self.printed.push_str(&self.heard.lock().unwrap());
+        self.printed.push_str(&String::from_utf8_lossy(&LOG.lock().unwrap()));
         assert!(self.printed.len() > 100 && !self.secrets.is_empty(), "there was nothing to search");
         self.secrets.sort();
         self.secrets.dedup();
@@ -124,7 +160,8 @@ async fn login(
     let keys =
         SealingKeys::new(SealingKey::new(*CANARY.repeat(2).as_bytes().first_chunk().expect("32 bytes")));
     search.debug(&keys);
-    let builder = builder(backend, provider).sealing_keys(keys);
+    write_log();
+    let builder = builder(backend, provider).sealing_keys(keys).observer(search.observer());
     search.debug(&builder);
     let client = builder.build().await?;
     search.debug(&client);
@@ -146,6 +183,8 @@ async fn login(
     search.secrets.extend(tokens.refresh_token().map(|token| token.expose().to_owned()));
     search.secrets.push(tokens.access_token().expose().to_owned());
     search.debug(&tokens.access_token().header());
+    search.debug(&session.record());
+    search.debug(&session.bearer());
     session.refresh().await?;
     session.send(http::Request::get(provider.api("me")).body(Bytes::new()).expect("a request")).await
 }
@@ -226,13 +265,33 @@ fn machines_show_no_secret() {
 #[test]
 fn errors_of_every_fault_show_no_secret() {
     let mut search = Search { secrets: vec![SECRET.to_owned()], ..Search::default() };
-    for fault in faults().filter(|fault| fault.at != Place::Revocation) {
+    // Where the login comes by.
+    let places = [Place::Metadata, Place::Authorize, Place::Token, Place::Resource];
+    for fault in faults().filter(|fault| places.contains(&fault.at)) {
         let provider = Provider::builder().fault(*fault).build();
         if let Err(error) = block_on(login(&mut search, Arc::new(provider.clone()), &provider)) {
             search.error(&error);
         }
         search.learn(&provider);
     }
+    search.finish();
+}
+
+#[test]
+fn what_is_logged_shows_no_secret() {
+    let provider = Provider::new();
+    let mut search = Search { secrets: vec![SECRET.to_owned()], ..Search::default() };
+    block_on(login(&mut search, Arc::new(provider.clone()), &provider)).unwrap();
+    provider.revoke_grants();
+    let client =
+        block_on(builder(Arc::new(provider.clone()), &provider).observer(search.observer()).build()).unwrap();
+    let (url, pending) = block_on(client.authorize().start()).unwrap();
+    let session = block_on(client.redeem(pending, provider.visit(&url).unwrap())).unwrap();
+    provider.revoke_grants();
+    search.error(&block_on(session.refresh()).unwrap_err());
+    search.learn(&provider);
+    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("tokens renewed") && log.contains("has to sign in again"), "{log}");
     search.finish();
 }
 

@@ -4,29 +4,76 @@
 
 mod contender;
 mod peer;
+mod session;
 mod subject;
+mod transport;
 mod world;
 
-use std::alloc::System;
+use std::{alloc::System, hint::black_box};
 
+use http::{HeaderValue, Uri};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use crate::{contender::Contender, transport::Way};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// Requests over the network, after as many to warm up.
+const REQUESTS: usize = 1000;
+
 fn main() {
     peer::assert_alike();
-    for mut contender in contender::all() {
-        let mut count = 0;
-        // The first batch may fill what is filled once.
-        for _ in 0..2 {
-            contender.batch(|run| {
-                let region = Region::new(ALLOCATOR);
-                run();
-                let change = region.change();
-                count = change.allocations + change.reallocations;
-            });
-        }
-        println!("{} {}", count.div_ceil(contender::BATCH as usize), contender.name);
+    let bearer = bearer();
+    for mut contender in contender::all().into_iter().chain([bearer]) {
+        println!("{} {}", in_memory(&mut contender), contender.name);
     }
+    over_the_network();
+}
+
+/// Row 7, whose times are taken by threads.
+fn bearer() -> Contender {
+    let session = session::cached();
+    Contender::new(
+        "bearer",
+        || (),
+        move |()| {
+            let bearer = session.bearer().expect("a token");
+            black_box::<&HeaderValue>(&bearer);
+        },
+    )
+}
+
+fn in_memory(contender: &mut Contender) -> usize {
+    let mut count = 0;
+    // The first batch may fill what is filled once.
+    for _ in 0..2 {
+        contender.batch(|run| count = counted(run));
+    }
+    count.div_ceil(contender::BATCH as usize)
+}
+
+/// Those of the server, which are the same for all, are counted too.
+fn over_the_network() {
+    let (server, runtime) = (transport::serve(), transport::runtime());
+    let uri: Uri = format!("http://{server}/me").parse().expect("a URI");
+    for way in runtime.block_on(Way::all(server)) {
+        let get = || {
+            runtime.block_on(async {
+                for _ in 0..REQUESTS {
+                    way.get(&uri).await;
+                }
+            });
+        };
+        get();
+        println!("{:.2} {}", counted(get) as f64 / REQUESTS as f64, way.name());
+    }
+}
+
+/// Allocations and reallocations meanwhile.
+fn counted(run: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    run();
+    let change = region.change();
+    change.allocations + change.reallocations
 }

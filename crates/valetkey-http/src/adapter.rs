@@ -26,7 +26,8 @@ pub trait Chunks {
 /// Runs one exchange within its limits: `start` sends the request and resolves to the response head.
 ///
 /// The connect deadline is the adapter's, inside `start`, because only the adapter knows when the
-/// connection stands. `sleep` makes a timer of the adapter's runtime; up to three are made an exchange.
+/// connection stands. `sleep` makes a timer of the adapter's runtime, which begins to run when it is made and should
+/// cost little until it is polled: of up to three an exchange, all but one are rarely polled.
 ///
 /// # Errors
 ///
@@ -46,17 +47,17 @@ where
     let mut total = pin!(sleep(limits.total));
     let head = {
         let mut start = pin!(start);
-        let mut deadline = pin!(sleep(limits.head));
+        // Only the earlier one is polled: setting a timer costs more than making it.
+        let mut head = pin!((limits.head < limits.total).then(|| sleep(limits.head)));
         std::future::poll_fn(|context| {
             if let Poll::Ready(head) = start.as_mut().poll(context) {
                 return Poll::Ready(head);
             }
-            let phase = match (deadline.as_mut().poll(context), total.as_mut().poll(context)) {
-                (_, Poll::Ready(())) => Phase::Total,
-                (Poll::Ready(()), Poll::Pending) => Phase::Head,
-                (Poll::Pending, Poll::Pending) => return Poll::Pending,
+            let (deadline, phase) = match head.as_mut().as_pin_mut() {
+                Some(head) => (head.poll(context), Phase::Head),
+                None => (total.as_mut().poll(context), Phase::Total),
             };
-            Poll::Ready(Err(Failure::new(Sent::Maybe, FailureKind::Timeout(phase))))
+            deadline.map(|()| Err(Failure::new(Sent::Maybe, FailureKind::Timeout(phase))))
         })
         .await?
     };
@@ -98,12 +99,17 @@ where
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
-        let mut idle = pin!(sleep(limits.idle));
+        // Made only if there is something to wait for, which in a small body there rarely is.
+        let mut idle = pin!(None);
         let chunk = std::future::poll_fn(|context| {
             if let Poll::Ready(chunk) = body.as_mut().poll_chunk(context) {
                 return Poll::Ready(Ok(chunk));
             }
-            let phase = match (idle.as_mut().poll(context), total.as_mut().poll(context)) {
+            if idle.is_none() {
+                idle.set(Some(sleep(limits.idle)));
+            }
+            let silent = idle.as_mut().as_pin_mut().map_or(Poll::Pending, |idle| idle.poll(context));
+            let phase = match (silent, total.as_mut().poll(context)) {
                 (_, Poll::Ready(())) => Phase::Total,
                 (Poll::Ready(()), Poll::Pending) => Phase::Idle,
                 (Poll::Pending, Poll::Pending) => return Poll::Pending,
@@ -255,15 +261,16 @@ mod tests {
 
     #[test]
     fn deadlines_name_their_phase() {
-        let limits = Limits::default();
+        let usual = Limits::default();
+        let hasty = Limits { total: usual.head / 2, ..usual };
         let stalling = || head(None, Script { stalls: true, ..body(&["12"]) });
         let cases = [
-            (limits.head, false, Phase::Head, Sent::Maybe),
-            (limits.total, false, Phase::Total, Sent::Maybe),
-            (limits.idle, true, Phase::Idle, Sent::Answered(StatusCode::OK)),
-            (limits.total, true, Phase::Total, Sent::Answered(StatusCode::OK)),
+            (usual, usual.head, false, Phase::Head, Sent::Maybe),
+            (hasty, hasty.total, false, Phase::Total, Sent::Maybe),
+            (usual, usual.idle, true, Phase::Idle, Sent::Answered(StatusCode::OK)),
+            (usual, usual.total, true, Phase::Total, Sent::Answered(StatusCode::OK)),
         ];
-        for (fires, answered, phase, sent) in cases {
+        for (limits, fires, answered, phase, sent) in cases {
             let start = async {
                 if !answered {
                     pending::<()>().await;

@@ -91,23 +91,40 @@ impl HyperBackend {
         limits
     }
 
-    async fn exchange(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
+    fn exchange(
+        &self,
+        request: Request,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Response, Failure>> + Send + '_ {
         let method = request.method().clone();
         let request = request.map(Outgoing::new);
-        let start = async {
-            if limits.fresh {
-                // A whole connection is in this future: ordinary requests shall not carry its size.
-                return Box::pin(fresh::send(&self.connector, request, limits.connect)).await;
-            }
+        let start = if limits.fresh {
+            // A whole connection is in this future: ordinary requests shall not carry its size.
+            Start::Fresh(Box::pin(fresh::send(&self.connector, request, limits.connect)))
+        } else {
             let connect = Some(limits.connect).filter(|&time| time < self.connector.deadline());
-            pool::send(&self.pool, request, connect).await
+            Start::Pooled(pool::send(&self.pool, request, connect))
         };
-        let mut response = exchange(&limits, &method, sleep, start).await?;
-        if is_unframed(&method, &response) {
-            response.extensions_mut().insert(Unframed::new());
+        async move {
+            let start = async {
+                match start {
+                    Start::Fresh(answer) => answer.await,
+                    Start::Pooled(answer) => answer.await,
+                }
+            };
+            let mut response = exchange(&limits, &method, sleep, start).await?;
+            if is_unframed(&method, &response) {
+                response.extensions_mut().insert(Unframed::new());
+            }
+            Ok(response)
         }
-        Ok(response)
     }
+}
+
+/// The two ways of a request.
+enum Start<F, P> {
+    Fresh(F),
+    Pooled(P),
 }
 
 #[async_trait]

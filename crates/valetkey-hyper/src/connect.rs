@@ -37,7 +37,8 @@ type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// Makes connections, for the pool as hyper's connector and for the requests that want their own.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    https: HttpsConnector<Route>,
+    /// Shared, because the pool clones its connector for every request.
+    https: Arc<HttpsConnector<Route>>,
     /// How long the pool may take. hyper's own timeout would cover neither the lookup nor TLS.
     deadline: Duration,
 }
@@ -48,7 +49,7 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let route = Route { tcp, proxies: Arc::new(proxies) };
-        Self { https: HttpsConnector::from((route, tls)), deadline }
+        Self { https: Arc::new(HttpsConnector::from((route, tls))), deadline }
     }
 
     /// Connects within `deadline`; nothing of a request is sent.
@@ -57,7 +58,7 @@ impl Connector {
         target: Uri,
         deadline: Duration,
     ) -> impl Future<Output = Result<Stream, Staged>> + Send + 'static {
-        let connecting = self.https.clone().call(target);
+        let connecting = HttpsConnector::clone(&self.https).call(target);
         async move {
             match within(deadline, connecting).await {
                 Some(outcome) => outcome.map_err(Staged::after_route),

@@ -26,7 +26,7 @@ use crate::{
     connect::Connector,
     fault::{self, Part},
     nursery::Nursery,
-    pool::{HEAD_BYTES, HEAD_FIELDS},
+    pool::HEAD_BYTES,
 };
 
 /// Sends one request on a new connection. Dropping this future, or the body, closes the connection.
@@ -69,7 +69,6 @@ where
     S: Read + Write + Send + Unpin + 'static,
 {
     let (mut sender, connection) = http1::Builder::new()
-        .max_headers(HEAD_FIELDS)
         .max_buf_size(HEAD_BYTES)
         .handshake(stream)
         .await

@@ -1,10 +1,19 @@
 //! Ordinary requests: on hyper-util's pool of connections, over HTTP/1.1 and HTTP/2.
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
 
 use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{self, connect::capture_connection},
+    client::legacy::{
+        self, ResponseFuture,
+        connect::{CaptureConnection, capture_connection},
+    },
     rt::TokioTimer,
 };
 use valetkey_http::{Failure, FailureKind, Phase, Sent};
@@ -16,9 +25,8 @@ use crate::{
     runtime::{Runtime, sleep},
 };
 
-/// Most header fields of a response.
-pub(crate) const HEAD_FIELDS: usize = 128;
-/// Most bytes of a response's head; what a send allows may be less.
+/// Most bytes of a response's head; what a send allows may be less. Header fields are at most 100, as hyper has it:
+/// with a number of one's own, it allocates for each response.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
 /// How long an HTTP/2 connection with requests under way may be silent before it is pinged, and how long
@@ -35,7 +43,6 @@ pub(crate) fn new(connector: Connector, runtime: Runtime) -> Pool {
     legacy::Client::builder(runtime)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .http1_max_headers(HEAD_FIELDS)
         .http1_max_buf_size(HEAD_BYTES)
         .http2_max_header_list_size(HEAD_BYTES as u32)
         .http2_keep_alive_interval(PING_AFTER)
@@ -46,20 +53,33 @@ pub(crate) fn new(connector: Connector, runtime: Runtime) -> Pool {
 /// Sends one request on a connection of the pool.
 ///
 /// `connect` is given if the pool's connector would take longer than this request may.
-pub(crate) async fn send(
+pub(crate) fn send(
     pool: &Pool,
     mut request: Request<Outgoing>,
     connect: Option<Duration>,
-) -> Result<Response<Arriving>, Failure> {
-    let Some(connect) = connect else {
-        return pool.request(request).await.map(|response| response.map(Arriving::pooled)).map_err(failure);
-    };
-    let connection = capture_connection(&mut request);
-    let mut answer = pin!(pool.request(request));
+) -> impl Future<Output = Result<Response<Arriving>, Failure>> {
+    let connect = connect.map(|time| (time, capture_connection(&mut request)));
+    // Here and not in the future, which would be larger by the whole request.
+    let mut answer = pool.request(request);
+    async move {
+        let answer = match connect {
+            Some((time, connection)) => within(&mut answer, time, &connection).await?,
+            None => answer.await,
+        };
+        answer.map(|response| response.map(Arriving::pooled)).map_err(failure)
+    }
+}
+
+/// The answer, unless there is no connection for it in time.
+async fn within(
+    answer: &mut ResponseFuture,
+    connect: Duration,
+    connection: &CaptureConnection,
+) -> Result<Result<Response<Incoming>, legacy::Error>, Failure> {
     let mut deadline = pin!(Some(sleep(connect)));
     poll_fn(|context| {
-        if let Poll::Ready(answer) = answer.as_mut().poll(context) {
-            return Poll::Ready(answer.map(|response| response.map(Arriving::pooled)).map_err(failure));
+        if let Poll::Ready(answer) = Pin::new(&mut *answer).poll(context) {
+            return Poll::Ready(Ok(answer));
         }
         let passed = deadline.as_mut().as_pin_mut().is_some_and(|deadline| deadline.poll(context).is_ready());
         if passed {

@@ -65,6 +65,12 @@ pub trait Exchange {
         256 << 10
     }
 
+    /// Whether the request goes on a connection of its own, because a server that closes an idle one just then would
+    /// leave its outcome unknown. Unless said otherwise, if it must not be sent twice.
+    fn fresh(&self) -> bool {
+        self.retry().maybe == 0
+    }
+
     /// Writes the request; called anew for every attempt.
     ///
     /// # Errors
@@ -89,6 +95,10 @@ impl<E: Exchange + ?Sized> Exchange for &E {
 
     fn max_body(&self) -> usize {
         (**self).max_body()
+    }
+
+    fn fresh(&self) -> bool {
+        (**self).fresh()
     }
 
     fn request(&self, env: &Env<'_>) -> Result<Draft> {
@@ -197,8 +207,8 @@ impl<E: Exchange> Call<E> {
             return step;
         }
         self.state = State::InFlight { asked: env.now };
-        let fresh = self.exchange.retry().maybe == 0;
-        Step::Send(draft.into_request(), Demand { body_bytes: self.exchange.max_body(), fresh })
+        let demand = Demand { body_bytes: self.exchange.max_body(), fresh: self.exchange.fresh() };
+        Step::Send(draft.into_request(), demand)
     }
 
     fn signed(&mut self, mut draft: Box<Draft>, signature: &[u8], env: &Env<'_>) -> Result<Step<E::Output>> {

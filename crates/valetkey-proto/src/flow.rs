@@ -87,7 +87,7 @@ impl<T> fmt::Debug for Step<T> {
 pub struct Demand {
     /// The most bytes of response body.
     pub body_bytes: usize,
-    /// A connection of its own, because the request must not be sent twice.
+    /// A connection of its own ([`Exchange::fresh`](crate::Exchange::fresh)).
     pub fresh: bool,
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::{
     clock::{Clock, beginning},
     fault::Fault,
+    oauth1,
     provider::Provider,
     run::Spawning,
     settings::{AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
@@ -143,6 +144,12 @@ impl ProviderBuilder {
     /// Which ways of client authentication the provider takes at all; every [`AuthMethod`] by default.
     pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
         self.settings.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// The rules and the clients of OAuth 1.0a.
+    pub fn oauth1(mut self, rules: oauth1::Rules) -> Self {
+        self.settings.oauth1 = rules;
         self
     }
 

@@ -3,6 +3,8 @@
 mod authorize;
 mod client_auth;
 mod metadata;
+mod oauth1;
+mod page;
 mod resource;
 mod revocation;
 mod token;
@@ -27,6 +29,12 @@ pub(crate) enum Route {
     Me,
     Admin,
     Echo,
+    /// OAuth 1.0a (RFC 5849).
+    Temporary1,
+    Authorize1,
+    Decision1,
+    Token1,
+    Api1,
     Nowhere,
 }
 
@@ -48,6 +56,12 @@ impl Route {
             Some("/api/me") => Self::Me,
             Some("/api/admin") => Self::Admin,
             Some("/api/echo") => Self::Echo,
+            Some("/oauth1/request_token") => Self::Temporary1,
+            Some("/oauth1/authorize") => Self::Authorize1,
+            Some("/oauth1/authorize/decision") => Self::Decision1,
+            Some("/oauth1/access_token") => Self::Token1,
+            Some("/oauth1/api") => Self::Api1,
+            Some(path) if path.starts_with("/oauth1/api/") => Self::Api1,
             _ => Self::Nowhere,
         }
     }
@@ -58,7 +72,10 @@ impl Route {
             Self::Authorize | Self::Decision => Place::Authorize,
             Self::Token => Place::Token,
             Self::Revocation => Place::Revocation,
-            Self::Me | Self::Admin | Self::Echo => Place::Resource,
+            Self::Me | Self::Admin | Self::Echo | Self::Api1 => Place::Resource,
+            Self::Temporary1 => Place::TemporaryCredentials,
+            Self::Authorize1 | Self::Decision1 => Place::OwnerAuthorization,
+            Self::Token1 => Place::TokenCredentials,
             // A client that looks for a document that is not there still looks for metadata.
             Self::Nowhere if path.contains("/.well-known/") => Place::Metadata,
             Self::Nowhere => Place::Elsewhere,
@@ -66,12 +83,15 @@ impl Route {
     }
 
     pub(crate) fn answer(self, state: &mut State, asked: Asked<'_>) -> Answer {
-        let method = match self {
-            Self::Metadata | Self::Authorize => &Method::GET,
-            Self::Decision | Self::Token | Self::Revocation => &Method::POST,
-            Self::Me | Self::Admin | Self::Echo | Self::Nowhere => asked.method,
+        let (is_get, is_post) = (asked.method == Method::GET, asked.method == Method::POST);
+        let allowed = match self {
+            Self::Metadata | Self::Authorize | Self::Authorize1 => is_get,
+            Self::Decision | Self::Decision1 | Self::Token | Self::Revocation => is_post,
+            // RFC 5849 §2.1 wants POST; the field sends GET too.
+            Self::Temporary1 | Self::Token1 => is_get || is_post,
+            Self::Me | Self::Admin | Self::Echo | Self::Api1 | Self::Nowhere => true,
         };
-        if asked.method != method {
+        if !allowed {
             return Answer::not_allowed();
         }
         let answered = match self {
@@ -83,6 +103,11 @@ impl Route {
             Self::Me => Ok(resource::me(state, asked)),
             Self::Admin => Ok(resource::admin(state, asked)),
             Self::Echo => Ok(resource::echo(state, asked)),
+            Self::Temporary1 => Ok(oauth1::answered(state, asked, oauth1::temporary)),
+            Self::Authorize1 => Ok(oauth1::authorize(state, asked)),
+            Self::Decision1 => Ok(oauth1::decide(state, asked)),
+            Self::Token1 => Ok(oauth1::answered(state, asked, oauth1::token)),
+            Self::Api1 => Ok(oauth1::answered(state, asked, oauth1::api)),
             Self::Nowhere => Ok(Answer::empty(StatusCode::NOT_FOUND).with(CONTENT_TYPE, "text/plain")),
         };
         answered.unwrap_or_else(Answer::from)

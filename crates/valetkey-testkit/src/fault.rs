@@ -113,6 +113,10 @@ pub enum Effect {
     Json(&'static [Member]),
     /// The members of the JSON object as a form.
     AsForm,
+    /// Changes to the form in the answer, in their order.
+    Form(&'static [Param]),
+    /// The parameters of the form as a JSON object of texts.
+    AsJson,
     /// Bytes before and after the body.
     Around(&'static [u8], &'static [u8]),
     /// A body that is not what it should be in size or pace.
@@ -145,7 +149,7 @@ pub enum Member {
     Add(&'static str, &'static [u8]),
 }
 
-/// A change to the parameters of a callback.
+/// A change to the parameters of a callback, or of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Param {
@@ -157,6 +161,8 @@ pub enum Param {
     Add(&'static str, &'static str),
     /// Adds a parameter a second time, with the value that it has.
     Repeat(&'static str),
+    /// Gives a parameter another name: first the one that it has.
+    Rename(&'static str, &'static str),
     /// Moves all of them from the query to the fragment.
     IntoFragment,
     /// All of them become those of the login before this one, or of one that never was.
@@ -181,4 +187,6 @@ pub enum Body {
     Trickling(Duration),
     /// The end of the connection is all that tells its end.
     Unframed,
+    /// It ends half way, and the end of the connection is all that tells so.
+    HalfUnframed,
 }

@@ -1,8 +1,8 @@
 //! An OAuth provider in this process, to test a login without a socket.
 //!
-//! [`Provider`] is a whole OAuth 2.0 provider that is also a [`Backend`](valetkey_http::Backend): give it
-//! to a client in place of an HTTP client, and every request is answered here. There is no port, no
-//! certificate, no runtime and no waiting. Time is virtual: it begins at a fixed date and moves only when
+//! [`Provider`] is a whole provider of OAuth 2.0 and OAuth 1.0a that is also a
+//! [`Backend`](valetkey_http::Backend): give it to a client in place of an HTTP client, and every request is
+//! answered here. There is no port, no certificate, no runtime and no waiting. Time is virtual: it begins at a fixed date and moves only when
 //! the client sleeps, when an answer is slow, or when the test says so. Randomness is seeded. So a test
 //! is the same every time, down to the bytes, and an hour passes in a microsecond.
 //!
@@ -70,6 +70,7 @@
 //! | `/token` | codes, refresh tokens with rotation, client credentials | RFC 6749, 9700 |
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
+//! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
 //! attempt, a rotated refresh token that comes again ends its grant, and parameters that occur twice are
@@ -109,6 +110,7 @@ mod clock;
 mod endpoint;
 mod fault;
 mod message;
+pub mod oauth1;
 mod provider;
 mod random;
 mod run;

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
+    /// Scheme, host and port, in lower case and without the default port.
+    pub(crate) origin: &'a str,
+    pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Bytes,

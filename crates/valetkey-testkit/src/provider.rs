@@ -18,6 +18,7 @@ use crate::{
     endpoint::Route,
     fault::{Fault, Faults},
     message::{Asked, Params},
+    oauth1::protocol_params,
     random::SeededRandom,
     run::{Pause, Spawning},
     script::{Fate, Script},
@@ -93,6 +94,12 @@ impl Provider {
         self.inner().state.settings.issuer.url(&format!("/api/{name}"))
     }
 
+    /// The URL of an OAuth 1.0a endpoint: `request_token`, `authorize`, `access_token`, `api` or `api/…`.
+    #[must_use]
+    pub fn oauth1(&self, name: &str) -> String {
+        self.inner().state.settings.issuer.url(&format!("/oauth1/{name}"))
+    }
+
     /// Randomness for the client under test, from the provider's seed.
     #[must_use]
     pub fn random(&self) -> Arc<dyn SecureRandom> {
@@ -124,7 +131,8 @@ impl Provider {
         self.inner().state.settings.user = user;
     }
 
-    /// Plays the browser: opens the URL and returns the callback that the user ends at.
+    /// Plays the browser: opens the URL, of OAuth 2 or OAuth 1.0a, and returns the callback that the user ends
+    /// at.
     ///
     /// ```
     /// use valetkey_testkit::Provider;
@@ -176,9 +184,24 @@ impl Provider {
         }
     }
 
+    /// Plays the browser of a user who must carry a PIN to the client by hand, because its callback is
+    /// `oob` (RFC 5849 §2.1); the URL is that of `/oauth1/authorize`.
+    ///
+    /// # Errors
+    ///
+    /// As [`visit`](Self::visit); a page without a PIN is [`VisitError::Page`].
+    pub fn pin(&self, url: impl AsRef<str>) -> Result<String, VisitError> {
+        // Sent back to the client, the user has no PIN.
+        let Err(page) = self.visit(url) else { return Err(VisitError::Elsewhere) };
+        let VisitError::Page { html, .. } = &page else { return Err(page) };
+        let pin = html.split_once("<code id=pin>").and_then(|(_, rest)| rest.split_once('<'));
+        pin.map(|(pin, _)| pin.to_owned()).ok_or(page)
+    }
+
     fn is_authorization_endpoint(&self, uri: &Uri) -> bool {
         let inner = self.inner();
-        Route::find(&inner.state.settings, &origin(uri), uri.path()) == Route::Authorize
+        let route = Route::find(&inner.state.settings, &origin(uri), uri.path());
+        matches!(route, Route::Authorize | Route::Authorize1)
     }
 }
 
@@ -271,19 +294,20 @@ impl Provider {
     ) -> Script {
         let now = self.shared.clock.now();
         let (path, query) = (uri.path(), uri.query().unwrap_or(""));
-        let asked = Asked { method, query, headers, body, now };
         let origin = origin(uri);
+        let asked = Asked { method, origin: &origin, path, query, headers, body, now };
         let inner = &mut *self.inner();
         let route = Route::find(&inner.state.settings, &origin, path);
         let place = route.place(path);
         let entry = || Entry {
             place,
             method: method.clone(),
-            origin,
+            origin: origin.clone(),
             path: path.to_owned(),
             query: Params::parse(query.as_bytes()),
             form: asked.form().unwrap_or_default(),
             headers: headers.clone(),
+            oauth1: protocol_params(asked),
             limits: limits.copied(),
             at: now,
             status: None,
@@ -300,7 +324,7 @@ impl Provider {
 }
 
 /// Scheme, host and port, as an issuer would write them.
-fn origin(uri: &Uri) -> String {
+pub(crate) fn origin(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("");
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let default_port = if scheme == "https" { ":443" } else { ":80" };

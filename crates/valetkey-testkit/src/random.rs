@@ -60,6 +60,13 @@ impl SeededRandom {
         URL_SAFE_NO_PAD.encode(block)
     }
 
+    /// Seven digits, to be typed by a human.
+    pub(crate) fn pin(&self) -> String {
+        let block: [u8; BLOCK] = self.block();
+        let number = block.iter().take(8).fold(0, |number, &byte| number << 8 | u64::from(byte));
+        format!("{:07}", number % 10_000_000)
+    }
+
     fn block(&self) -> [u8; BLOCK] {
         let mut input = [0; BLOCK + 8];
         let (key, counter) = input.split_at_mut(BLOCK);

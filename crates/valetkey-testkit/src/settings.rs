@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::user::User;
+use crate::{oauth1, user::User};
 
 /// A client that the provider knows.
 ///
@@ -162,6 +162,7 @@ pub(crate) struct Settings {
     pub(crate) grace: Duration,
     pub(crate) sends_iss: bool,
     pub(crate) records: bool,
+    pub(crate) oauth1: oauth1::Rules,
 }
 
 impl Settings {
@@ -197,6 +198,7 @@ impl Default for Settings {
             grace: Duration::ZERO,
             sends_iss: true,
             records: true,
+            oauth1: oauth1::Rules::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::SystemTime};
 
-use crate::{random::SeededRandom, settings::Settings};
+use crate::{oauth1, random::SeededRandom, settings::Settings};
 
 /// Everything that changes while the provider runs. The endpoints are functions of it and a request.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct State {
     refresh: HashMap<String, Refresh>,
     /// Logins that wait for a human at the consent page, by the ticket in the page.
     pub(crate) waiting: HashMap<String, Login>,
+    /// What was issued by OAuth 1.0a.
+    pub(crate) oauth1: oauth1::Credentials,
 }
 
 /// One user's consent to one client; what is issued from it dies with it.
@@ -76,6 +78,7 @@ impl State {
             access: HashMap::new(),
             refresh: HashMap::new(),
             waiting: HashMap::new(),
+            oauth1: oauth1::Credentials::default(),
         }
     }
 
@@ -97,6 +100,7 @@ impl State {
         for grant in &mut self.grants {
             grant.revoked = true;
         }
+        self.oauth1.revoke_all(true);
     }
 
     pub(crate) fn add_code(&mut self, user: &str, login: &Login, now: SystemTime) -> String {
@@ -146,6 +150,7 @@ impl State {
         for access in self.access.values_mut() {
             access.revoked = true;
         }
+        self.oauth1.revoke_all(false);
     }
 
     pub(crate) fn add_refresh(&mut self, grant: GrantId, now: SystemTime) -> String {

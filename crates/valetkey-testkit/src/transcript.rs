@@ -19,8 +19,14 @@ pub enum Place {
     Token,
     /// The revocation endpoint.
     Revocation,
-    /// The protected resources under `/api/`.
+    /// The protected resources under `/api/` and `/oauth1/api`.
     Resource,
+    /// Where OAuth 1.0a clients get temporary credentials (RFC 5849 §2.1).
+    TemporaryCredentials,
+    /// Where only browsers come in OAuth 1.0a (RFC 5849 §2.2). Its answer is the callback.
+    OwnerAuthorization,
+    /// Where OAuth 1.0a clients get token credentials (RFC 5849 §2.3).
+    TokenCredentials,
     /// Any other path or host: where no client should ever go.
     Elsewhere,
 }
@@ -46,6 +52,7 @@ pub struct Entry {
     pub(crate) query: Params,
     pub(crate) form: Params,
     pub(crate) headers: HeaderMap,
+    pub(crate) oauth1: Vec<(String, String)>,
     pub(crate) limits: Option<Limits>,
     pub(crate) at: SystemTime,
     pub(crate) status: Option<StatusCode>,
@@ -95,6 +102,14 @@ impl Entry {
         &self.query.0
     }
 
+    /// The value of an OAuth 1.0a protocol parameter, decoded: of the `Authorization` header, the form or
+    /// the query (RFC 5849 §3.5).
+    #[must_use]
+    pub fn oauth1_param(&self, name: &str) -> Option<&str> {
+        let found = self.oauth1.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The request's headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
@@ -135,7 +150,11 @@ impl Transcript {
 
     pub(crate) fn mark(&self) -> Mark {
         let seen = self.counts.values().sum();
-        Mark { seen, by_clients: seen - self.count(Place::Authorize) }
+        Mark { seen, by_clients: seen - self.by_browsers() }
+    }
+
+    fn by_browsers(&self) -> usize {
+        self.count(Place::Authorize) + self.count(Place::OwnerAuthorization)
     }
 
     /// Counts a request; the entry is made only if it is to be kept.
@@ -152,11 +171,16 @@ impl Transcript {
 }
 
 /// Parameters whose values are shown; all others may be secrets.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 14] = [
     "client_id",
     "code_challenge_method",
     "error",
     "grant_type",
+    "oauth_callback",
+    "oauth_consumer_key",
+    "oauth_problem",
+    "oauth_signature_method",
+    "oauth_version",
     "redirect_uri",
     "response_mode",
     "response_type",

@@ -228,8 +228,10 @@ impl Client {
         {
             return Ok(Arc::clone(relation));
         }
-        let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
-        let work = async move { origination.discover(&runtime).await };
+        let work = || {
+            let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
+            async move { origination.discover(&runtime).await }
+        };
         match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
             (Err(error), Some(known)) if known.survives(&error, now) => Ok(known),
             (outcome, _) => outcome,

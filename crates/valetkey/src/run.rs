@@ -132,18 +132,18 @@ impl fmt::Debug for Runtime {
 ///
 /// Whatever ends the flow.
 pub async fn run<F: Flow>(mut flow: F, runtime: &Runtime) -> Result<F::Output> {
+    // Not the `Arc`, which is a backend too, and would put each send into one more box.
+    let backend = &*runtime.backend;
     let mut event = Event::Go;
     loop {
         event = match flow.step(event, &runtime.env())? {
-            Step::Send(request, demand) => {
-                match runtime.backend.send(request, demand.limits(runtime.limits)).await {
-                    Ok(response) => Event::Response(response),
-                    Err(failure) => Event::Failure(failure),
-                }
-            }
+            Step::Send(request, demand) => match backend.send(request, demand.limits(runtime.limits)).await {
+                Ok(response) => Event::Response(response),
+                Err(failure) => Event::Failure(failure),
+            },
             Step::Sign(signing) => Event::Signed(runtime.sign(&signing).await),
             Step::Wait(time) => {
-                runtime.backend.sleep(time).await;
+                backend.sleep(time).await;
                 Event::Go
             }
             Step::Done(output) => return Ok(output),

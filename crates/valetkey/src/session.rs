@@ -205,7 +205,7 @@ impl Session {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }
-        match self.renew(Some(Arc::clone(used)), true).await {
+        match self.renew(Some(used), true).await {
             Ok(_) => Ok(Verdict::Again),
             // Nothing can be done about it: the refusal is the answer.
             Err(error) if error.reason() == Reason::MissingRefreshToken => Ok(Verdict::Final),
@@ -248,7 +248,7 @@ impl Session {
         // What is to be replaced is settled by the call, and not when the future is first polled: of many who
         // were refused with the same token, one renews.
         let present = self.0.tokens.get();
-        async move { Ok(Arc::clone(self.renew(present, false).await?.tokens())) }
+        async move { Ok(Arc::clone(self.renew(present.as_ref(), false).await?.tokens())) }
     }
 
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.
@@ -292,25 +292,23 @@ impl Session {
 
     /// What can be used now.
     async fn usable(&self) -> Result<Arc<Live>> {
-        let known = self.0.tokens.get();
-        if let Some(live) = &known
-            && live.is_good(self.0.client.runtime().backend().now())
-        {
-            return Ok(Arc::clone(live));
-        }
-        let error = match self.renew(known.clone(), false).await {
+        let known = match self.0.tokens.get() {
+            Some(live) if live.is_good(self.0.client.runtime().backend().now()) => return Ok(live),
+            known => known,
+        };
+        let error = match self.renew(known.as_ref(), false).await {
             Ok(live) => return Ok(live),
             Err(error) => error,
         };
         match known {
             // It was early to renew, and the old one is still good.
             Some(live) if !live.tokens().is_expired(self.0.client.runtime().now()) => Ok(live),
-            known => self.once_more(known, error).await,
+            known => self.once_more(known.as_ref(), error).await,
         }
     }
 
     /// After a failure with nothing left to use: if only an answer was lost, asks the one more time that is allowed.
-    async fn once_more(&self, known: Option<Arc<Live>>, error: Error) -> Result<Arc<Live>> {
+    async fn once_more(&self, known: Option<&Arc<Live>>, error: Error) -> Result<Arc<Live>> {
         match (error.reason(), error.advice()) {
             (Reason::OutcomeUnknown, Advice::RetryAfter(time)) => {
                 self.0.client.runtime().backend().sleep(time).await;
@@ -321,21 +319,25 @@ impl Session {
         }
     }
 
-    async fn renew(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Result<Arc<Live>> {
+    async fn renew(&self, present: Option<&Arc<Live>>, follows_refusal: bool) -> Result<Arc<Live>> {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Usage, Reason::SessionClosed));
         }
+        let backend = self.0.client.runtime().backend();
+        let work = || self.work(present.cloned(), follows_refusal).run();
+        self.0.tokens.renew(present, backend, work).await
+    }
+
+    fn work(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Work {
         let client = self.0.client.clone();
-        let work = Work {
+        Work {
             renewal: self.0.renewal.clone(),
-            present: present.clone(),
+            present,
             keeping: Arc::clone(&self.0.keeping),
             observer: Arc::clone(client.observer()),
             follows_refusal,
             client,
-        };
-        let backend = self.0.client.runtime().backend();
-        self.0.tokens.renew(present.as_ref(), backend, work.run()).await
+        }
     }
 }
 

@@ -74,13 +74,16 @@ impl<T: Send + Sync + 'static> Slot<T> {
     }
 
     /// Fetches a value in place of the one that the caller found wanting, together with all who find the
-    /// same; whoever comes later than the new value gets that.
-    pub(crate) async fn renew(
+    /// same; whoever comes later than the new value gets that. Only who begins needs `work`.
+    pub(crate) async fn renew<W>(
         &self,
         wanting: Option<&Arc<T>>,
         backend: &Arc<dyn Backend>,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Answer<T> {
+        work: impl FnOnce() -> W,
+    ) -> Answer<T>
+    where
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
         match self.join(wanting, backend, work) {
             Join::Value(value) => Ok(value),
             Join::Refused(error) => Err(error),
@@ -99,12 +102,15 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     /// The value, if it is newer than the one found wanting; else the flight that fetches it, unless that failed
     /// too short a time ago.
-    fn join(
+    fn join<W>(
         &self,
         wanting: Option<&Arc<T>>,
         backend: &Arc<dyn Backend>,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Join<T> {
+        work: impl FnOnce() -> W,
+    ) -> Join<T>
+    where
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
         let mut traffic = self.0.traffic();
         if let Some(under_way) = &traffic.flight {
             return Join::Flight(under_way.clone());
@@ -126,6 +132,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         // An executor may run the task at once, on this thread: it must find the slot unlocked.
         drop(traffic);
         let pilot = Pilot { slot: Arc::downgrade(&self.0), backend: Arc::clone(backend) };
+        let work = work();
         let task: Task = Box::pin(async move {
             let answer = work.await.map(Arc::new);
             pilot.land(&answer);
@@ -268,15 +275,15 @@ mod tests {
                     turn().await;
                     Ok(count)
                 };
-                slot.renew(None, &backend, work).await
+                slot.renew(None, &backend, || work).await
             });
             let values = block_on(join_all(callers));
             let first = values[0].clone().unwrap();
             assert!(values.iter().all(|value| Arc::ptr_eq(value.as_ref().unwrap(), &first)));
             // Who found the old value wanting gets the new one; who found the new one wanting, another.
-            assert_eq!(*block_on(slot.renew(None, &backend, async { Ok(1000) })).unwrap(), *first);
-            assert_eq!(*block_on(slot.renew(Some(&first), &backend, async { Ok(1001) })).unwrap(), 1001);
-            assert_eq!(*block_on(slot.renew(Some(&first), &backend, async { Ok(1002) })).unwrap(), 1001);
+            assert_eq!(*block_on(slot.renew(None, &backend, || async { Ok(1000) })).unwrap(), *first);
+            assert_eq!(*block_on(slot.renew(Some(&first), &backend, || async { Ok(1001) })).unwrap(), 1001);
+            assert_eq!(*block_on(slot.renew(Some(&first), &backend, || async { Ok(1002) })).unwrap(), 1001);
         }
     }
 
@@ -289,7 +296,7 @@ mod tests {
             Err(Error::new(ErrorKind::Server, Reason::ServerFailed))
         };
         let (one, two) =
-            (slot.renew(Some(&old), &backend, failing()), slot.renew(Some(&old), &backend, failing()));
+            (slot.renew(Some(&old), &backend, failing), slot.renew(Some(&old), &backend, failing));
         let (one, two) = block_on(futures_util::future::join(one, two));
         assert_eq!(
             (one.unwrap_err().reason(), two.unwrap_err().reason()),
@@ -297,7 +304,7 @@ mod tests {
         );
         assert_eq!(slot.get().as_deref(), Some(&1));
         assert_eq!(
-            *block_on(slot.renew(Some(&old), &backend, async { Ok(2) })).unwrap(),
+            *block_on(slot.renew(Some(&old), &backend, || async { Ok(2) })).unwrap(),
             2,
             "the way is clear"
         );
@@ -319,14 +326,14 @@ mod tests {
                     Ok(7)
                 }
             };
-            let mut leader = Box::pin(slot.renew(None, &backend, work()));
+            let mut leader = Box::pin(slot.renew(None, &backend, work));
             for _ in 0..polls {
                 assert!(
                     leader.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending()
                 );
             }
             drop(leader);
-            assert_eq!(*block_on(slot.renew(None, &backend, work())).unwrap(), 7);
+            assert_eq!(*block_on(slot.renew(None, &backend, work)).unwrap(), 7);
             assert_eq!(begun.load(Ordering::Relaxed), 1, "after {polls} polls");
         }
     }
@@ -334,15 +341,15 @@ mod tests {
     #[test]
     fn a_task_that_an_executor_drops_is_an_error_and_not_the_end() {
         let (slot, dropping) = (slot(None), backend(Spawning::with(drop)));
-        let error = block_on(slot.renew(None, &dropping, async { Ok(1) })).unwrap_err();
+        let error = block_on(slot.renew(None, &dropping, || async { Ok(1) })).unwrap_err();
         assert_eq!(error.reason(), Reason::TaskDropped);
-        assert_eq!(*block_on(slot.renew(None, &backend(Spawning::HandBack), async { Ok(2) })).unwrap(), 2);
+        assert_eq!(*block_on(slot.renew(None, &backend(Spawning::HandBack), || async { Ok(2) })).unwrap(), 2);
     }
 
     #[test]
     fn an_executor_that_runs_tasks_at_once_finds_the_slot_unlocked() {
         let (slot, inline) = (slot(None), backend(Spawning::with(block_on)));
-        assert_eq!(*block_on(slot.renew(None, &inline, async { Ok(1) })).unwrap(), 1);
+        assert_eq!(*block_on(slot.renew(None, &inline, || async { Ok(1) })).unwrap(), 1);
         assert_eq!(slot.get().as_deref(), Some(&1));
     }
 
@@ -351,7 +358,7 @@ mod tests {
         let (slot, backend) = (slot(None::<Arc<()>>), backend(Spawning::HandBack));
         let witness = Arc::new(());
         let held = Arc::clone(&witness);
-        let mut leader = Box::pin(slot.renew(None, &backend, async move {
+        let mut leader = Box::pin(slot.renew(None, &backend, || async move {
             std::future::pending::<()>().await;
             Ok(held)
         }));
@@ -374,7 +381,7 @@ mod tests {
                         Ok(index)
                     }
                 };
-                *block_on(slot.renew(None, &backend, work)).unwrap()
+                *block_on(slot.renew(None, &backend, || work)).unwrap()
             })
         });
         let values: Vec<_> =
@@ -393,7 +400,7 @@ mod tests {
         let asked = Arc::new(AtomicUsize::new(0));
         let ask = |reason| {
             let asked = Arc::clone(&asked);
-            block_on(slot.renew(None, &backend, async move {
+            block_on(slot.renew(None, &backend, || async move {
                 asked.fetch_add(1, Ordering::Relaxed);
                 Err(Error::new(ErrorKind::Server, reason))
             }))

@@ -65,3 +65,30 @@ impl TokenRequest {
         form
     }
 }
+
+/// What a program may add to every grant.
+macro_rules! options {
+    ($($grant:ident),*) => {$(
+        impl $grant {
+            /// Adds a parameter that the standard does not have, such as `audience`.
+            ///
+            /// # Errors
+            ///
+            /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already,
+            /// [`Reason::InvalidValue`] for an empty name.
+            pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
+                self.request.add(name, value)?;
+                Ok(self)
+            }
+
+            /// Says how the answer is read.
+            #[must_use]
+            pub fn with_strictness(mut self, strictness: Strictness) -> Self {
+                self.request.strictness = strictness;
+                self
+            }
+        }
+    )*};
+}
+
+options!(AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant);

@@ -13,7 +13,7 @@ use crate::{
 /// A request of the user's to an API. [`Party::bearer`](crate::Party::bearer) adds the token; the answer is
 /// the user's to read, whatever its status.
 ///
-/// It is sent once. A redirect is not followed: it is the answer.
+/// It is sent once, on a connection that may have carried others. A redirect is not followed: it is the answer.
 pub struct ResourceRequest {
     request: Request,
     max_body: usize,
@@ -43,6 +43,11 @@ impl Exchange for ResourceRequest {
 
     fn max_body(&self) -> usize {
         self.max_body
+    }
+
+    /// No: an API is asked often, and a connection for each request costs more than the request.
+    fn fresh(&self) -> bool {
+        false
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {

@@ -297,6 +297,16 @@ fn s_tk_20_a_bearer_token_goes_in_the_header_alone() {
 }
 
 #[test]
+fn connections_to_an_api_are_kept() {
+    let origins: Arc<[Origin]> = Arc::new([Origin::parse("https://api.example").unwrap()]);
+    let party = Party::bearer(issuer(), AccessToken::bearer("t0ken").unwrap(), origins);
+    let request = http::Request::get("https://api.example/").body(Bytes::new()).unwrap();
+    let mut call = Call::new(ResourceRequest::new(request), Arc::new(party));
+    let Ok(Step::Send(_, demand)) = call.step(Event::Go, &World::new().env()) else { panic!("not sent") };
+    assert!(!demand.fresh);
+}
+
+#[test]
 fn s_net_09_without_randomness_nothing_begins() {
     let mut world = World::new();
     world.random.fails = true;

@@ -1,12 +1,10 @@
 //! The authorization endpoint (RFC 6749 §4.1.1), and what the user makes of it.
 
-mod page;
-
 use std::time::SystemTime;
 
 use http::StatusCode;
 
-use super::token::valid_scope;
+use super::{page, token::valid_scope};
 use crate::{
     message::{Answer, Asked, Params, Refusal},
     settings::Settings,
@@ -28,7 +26,11 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Answer {
         Mind::Refuses => refuse(&state.settings, &login),
         Mind::Interactive => {
             let ticket = state.random.text();
-            let shown = page::consent(&state.settings, &login, &ticket);
+            let shown = {
+                let action = "/authorize/decision";
+                let question = page::Question { client: &login.client, scope: &login.scope, action };
+                page::consent(&state.settings, question, &ticket)
+            };
             state.waiting.insert(ticket, login);
             shown
         }

@@ -10,7 +10,7 @@ use http::{
 
 use super::{
     Body, Effect, Fault, Param,
-    edit::{as_form, edit_callback, edit_members, query_of},
+    edit::{as_form, as_json, edit_callback, edit_form, edit_members, query_of},
 };
 use crate::{
     message::Answer,
@@ -80,7 +80,7 @@ impl Faults {
     }
 
     fn remember(&mut self, place: Place, answer: &Answer) {
-        if place == Place::Authorize
+        if matches!(place, Place::Authorize | Place::OwnerAuthorization)
             && let Some(location) = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok())
         {
             self.earlier = Some(query_of(location).to_owned());
@@ -109,6 +109,11 @@ fn changed(mut answer: Answer, effect: &Effect) -> Answer {
             answer.body = as_form(&answer.body);
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             answer.headers.insert(CONTENT_TYPE, form);
+        }
+        Effect::Form(edits) => answer.body = edit_form(&answer.body, edits),
+        Effect::AsJson => {
+            answer.body = as_json(&answer.body);
+            answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Effect::Around(before, after) => answer.body = [before, &*answer.body, after].concat().into(),
         Effect::LongHead(length) => {
@@ -161,9 +166,15 @@ fn body_on_the_way(script: &mut Script, body: Body) {
             script.body.gap = gap;
             script.body.pieces = (0..whole.len()).map(|at| whole.slice(at..=at)).collect();
         }
-        Body::Unframed => {
-            script.headers.remove(CONTENT_LENGTH);
-            script.unframed = true;
+        Body::Unframed => unframed(script),
+        Body::HalfUnframed => {
+            script.body.pieces = VecDeque::from([half]);
+            unframed(script);
         }
     }
+}
+
+fn unframed(script: &mut Script) {
+    script.headers.remove(CONTENT_LENGTH);
+    script.unframed = true;
 }

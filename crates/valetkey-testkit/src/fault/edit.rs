@@ -60,29 +60,56 @@ pub(super) fn query_of(callback: &str) -> &str {
 pub(super) fn edit_callback(callback: &str, edits: &[Param], earlier: Option<&str>) -> String {
     let (uri, query) = callback.split_once('?').unwrap_or((callback, ""));
     let mut params = parsed(query);
-    let mut joint = '?';
+    edit_params(&mut params, edits, earlier);
+    let joint = if edits.contains(&Param::IntoFragment) { '#' } else { '?' };
+    format!("{uri}{joint}{}", written(&params))
+}
+
+/// Edits a form.
+pub(super) fn edit_form(body: &[u8], edits: &[Param]) -> Bytes {
+    let mut params = form_urlencoded::parse(body).into_owned().collect();
+    edit_params(&mut params, edits, None);
+    written(&params).into()
+}
+
+/// A form as a JSON object of texts.
+pub(super) fn as_json(body: &[u8]) -> Bytes {
+    let members = form_urlencoded::parse(body).into_owned();
+    let object: Map<String, Value> = members.map(|(name, value)| (name, value.into())).collect();
+    Value::from(object).to_string().into()
+}
+
+fn edit_params(params: &mut Vec<(String, String)>, edits: &[Param], earlier: Option<&str>) {
     for edit in edits {
         match *edit {
-            Param::Set(name, value) => set(&mut params, name, value.to_owned()),
+            Param::Set(name, value) => set(params, name, value.to_owned()),
             Param::Remove(name) => params.retain(|(known, _)| known != name),
             Param::Add(name, value) => params.push((name.to_owned(), value.to_owned())),
             Param::Repeat(name) => {
                 let again = params.iter().find(|(known, _)| known == name).cloned();
                 params.extend(again);
             }
-            Param::IntoFragment => joint = '#',
+            Param::Rename(from, to) => {
+                for (known, _) in params.iter_mut().filter(|(known, _)| known == from) {
+                    to.clone_into(known);
+                }
+            }
+            // The parameters themselves stay as they are.
+            Param::IntoFragment => {}
             Param::OfAnotherLogin => match earlier {
-                Some(earlier) => params = parsed(earlier),
+                Some(earlier) => *params = parsed(earlier),
                 None => {
-                    set(&mut params, "code", String::from("code-of-another-login"));
-                    set(&mut params, "state", String::from("state-of-another-login"));
+                    let is_oauth1 = params.iter().any(|(name, _)| name == "oauth_token");
+                    let names = if is_oauth1 { ["oauth_token", "oauth_verifier"] } else { ["code", "state"] };
+                    names.iter().for_each(|name| set(params, name, format!("{name}-of-another-login")));
                 }
             },
         }
     }
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(&params);
-    format!("{uri}{joint}{}", query.finish())
+}
+
+fn written(params: &Vec<(String, String)>) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish()
 }
 
 fn parsed(query: &str) -> Vec<(String, String)> {
@@ -101,6 +128,8 @@ mod tests {
         assert_eq!(edited(&[Member::Add("\\u0061", b"2")]), r#"{"a":1,"b":"x","\u0061":2}"#);
         assert_eq!(edit_members(b"no object", &[Member::Remove("a")]), "no object");
         assert_eq!(as_form(br#"{"a":1,"b":"x y"}"#), "a=1&b=x+y");
+        assert_eq!(as_json(b"a=1&b=x+y"), r#"{"a":"1","b":"x y"}"#);
+        assert_eq!(edit_form(b"a=1&b=2", &[Param::Remove("a"), Param::Repeat("b")]), "b=2&b=2");
     }
 
     #[test]
@@ -110,6 +139,7 @@ mod tests {
         assert_eq!(edit(&[Param::Repeat("state")]), "https://c.test/cb?code=c&state=s&state=s");
         assert_eq!(edit(&[Param::IntoFragment]), "https://c.test/cb#code=c&state=s");
         assert!(edit(&[Param::OfAnotherLogin]).ends_with("state=state-of-another-login"));
+        assert_eq!(edit(&[Param::Rename("code", "c")]), "https://c.test/cb?c=c&state=s");
         let replayed = edit_callback("https://c.test/cb?code=c", &[Param::OfAnotherLogin], Some("code=old"));
         assert_eq!(replayed, "https://c.test/cb?code=old");
     }

@@ -2,6 +2,7 @@
 
 mod callback;
 mod metadata;
+mod oauth1;
 mod resource;
 mod token;
 
@@ -25,7 +26,9 @@ use crate::transcript::Place;
 /// assert!(faults().count() > 100);
 /// ```
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
-    [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS].into_iter().flatten()
+    let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS];
+    let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
+    oauth2.into_iter().chain(oauth1).flatten()
 }
 
 /// The fault of this name.

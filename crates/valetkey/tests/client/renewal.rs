@@ -463,6 +463,46 @@ fn r_can_futures_are_dropped_at_every_await() {
 }
 
 #[test]
+fn r_can_the_other_futures_are_dropped_at_every_await() {
+    for polls in 0..40 {
+        let provider = Provider::builder().yields(true).build();
+        let client = client(&provider);
+        let session = sign_in(&client, &provider).unwrap();
+        let (url, pending) = block_on(client.authorize().start()).unwrap();
+        let callback = provider.visit(&url).unwrap();
+        let attached = block_on(session.attach(&mut get(provider.api("me")))).unwrap();
+        let refused = http::Response::builder().status(401).body(()).unwrap();
+        // Metadata that is too old, and a token that is refused, give every future something to wait for.
+        provider.advance(HOUR / 2);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        {
+            let mut futures: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + '_>>> = vec![
+                Box::pin(async { drop(session.learn(&attached, &refused).await) }),
+                Box::pin(async { drop(client.authorize().start().await) }),
+                Box::pin(async { drop(client.redeem(pending, &callback).await) }),
+                Box::pin(async { drop(client.server().await) }),
+                Box::pin(async { drop(builder(&provider).build().await) }),
+            ];
+            for _ in 0..polls {
+                futures.retain_mut(|future| future.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        assert_eq!(call(&session, &provider).unwrap(), 200, "after {polls} polls");
+        sign_in(&client, &provider).unwrap();
+        {
+            let mut closing: std::pin::Pin<Box<dyn Future<Output = ()> + '_>> =
+                Box::pin(async { drop(session.close().await) });
+            for _ in 0..polls {
+                if closing.as_mut().poll(&mut context).is_ready() {
+                    break;
+                }
+            }
+        }
+        block_on(session.close()).unwrap();
+    }
+}
+
+#[test]
 fn a_session_without_a_refresh_token_ends_with_its_access_token() {
     let provider = Provider::builder().refresh_tokens(false).build();
     let session = session(&provider);

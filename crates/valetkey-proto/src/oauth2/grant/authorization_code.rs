@@ -8,11 +8,7 @@ use crate::{
     draft::Draft,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{
-        authorization::AuthorizationResponse,
-        server::ServerMetadata,
-        token::{Strictness, TokenResponse},
-    },
+    oauth2::{authorization::AuthorizationResponse, server::ServerMetadata, token::TokenResponse},
     time::Timestamp,
 };
 
@@ -21,7 +17,7 @@ use crate::{
 /// It is sent once: a code that the server sees twice may revoke what it was exchanged for (RFC 6749 §4.1.2).
 #[derive(Debug)]
 pub struct AuthorizationCodeGrant {
-    request: TokenRequest,
+    pub(super) request: TokenRequest,
     received: AuthorizationResponse,
 }
 
@@ -37,24 +33,6 @@ impl AuthorizationCodeGrant {
             return Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch));
         }
         Ok(Self { request: TokenRequest::new(server)?, received })
-    }
-
-    /// Adds a parameter that the standard does not have.
-    ///
-    /// # Errors
-    ///
-    /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already (only
-    /// `resource` may be set several times), [`Reason::InvalidValue`] for an empty name.
-    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
-        self.request.add(name, value)?;
-        Ok(self)
-    }
-
-    /// Says how the answer is read.
-    #[must_use]
-    pub fn with_strictness(mut self, strictness: Strictness) -> Self {
-        self.request.strictness = strictness;
-        self
     }
 }
 

@@ -8,19 +8,14 @@ use crate::{
     draft::Draft,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{
-        Scope,
-        client::ClientMetadata,
-        server::ServerMetadata,
-        token::{Strictness, TokenResponse},
-    },
+    oauth2::{Scope, client::ClientMetadata, server::ServerMetadata, token::TokenResponse},
     time::Timestamp,
 };
 
 /// Asks for a token in the client's own name.
 #[derive(Clone, Debug)]
 pub struct ClientCredentialsGrant {
-    request: TokenRequest,
+    pub(super) request: TokenRequest,
     scope: Option<Scope>,
 }
 
@@ -46,24 +41,6 @@ impl ClientCredentialsGrant {
     pub fn with_scope(mut self, scope: &str) -> Result<Self> {
         self.scope = Some(Scope::parse(scope)?);
         Ok(self)
-    }
-
-    /// Adds a parameter that the standard does not have, such as `audience`.
-    ///
-    /// # Errors
-    ///
-    /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already (only
-    /// `resource` may be set several times), [`Reason::InvalidValue`] for an empty name.
-    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
-        self.request.add(name, value)?;
-        Ok(self)
-    }
-
-    /// Says how the answer is read.
-    #[must_use]
-    pub fn with_strictness(mut self, strictness: Strictness) -> Self {
-        self.request.strictness = strictness;
-        self
     }
 
     /// The scope that is asked for.

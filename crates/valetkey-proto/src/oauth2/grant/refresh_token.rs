@@ -8,11 +8,7 @@ use crate::{
     draft::Draft,
     error::{ErrorCode, Reason, Result},
     flow::Env,
-    oauth2::{
-        Scope,
-        server::ServerMetadata,
-        token::{Strictness, TokenResponse},
-    },
+    oauth2::{Scope, server::ServerMetadata, token::TokenResponse},
     secret::RefreshToken,
     time::Timestamp,
 };
@@ -22,7 +18,7 @@ use crate::{
 /// It is sent once: most servers rotate refresh tokens, and take a second use for theft (RFC 9700 §4.14.2).
 #[derive(Clone, Debug)]
 pub struct RefreshTokenGrant {
-    request: TokenRequest,
+    pub(super) request: TokenRequest,
     refresh_token: RefreshToken,
     scope: Option<Scope>,
 }
@@ -45,24 +41,6 @@ impl RefreshTokenGrant {
     pub fn with_scope(mut self, scope: &str) -> Result<Self> {
         self.scope = Some(Scope::parse(scope)?);
         Ok(self)
-    }
-
-    /// Adds a parameter that the standard does not have.
-    ///
-    /// # Errors
-    ///
-    /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already (only
-    /// `resource` may be set several times), [`Reason::InvalidValue`] for an empty name.
-    pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
-        self.request.add(name, value)?;
-        Ok(self)
-    }
-
-    /// Says how the answer is read.
-    #[must_use]
-    pub fn with_strictness(mut self, strictness: Strictness) -> Self {
-        self.request.strictness = strictness;
-        self
     }
 }
 

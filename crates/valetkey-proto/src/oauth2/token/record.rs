@@ -219,3 +219,95 @@ impl fmt::Debug for TokenRecord {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::{CryptoProvider, SystemRandom},
+        oauth2::token::{Strictness, TokenResponse},
+        seal::SealingKey,
+    };
+
+    fn record(body: &'static str) -> TokenRecord {
+        let mut response = valetkey_http::Response::new(Bytes::from_static(body.as_bytes()));
+        let json = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+        let response =
+            TokenResponse::parse(&response, Timestamp::from_secs(1000), Strictness::Lenient).unwrap();
+        let tokens = TokenSet::of(&response, None).unwrap();
+        let (issuer, client) =
+            (Issuer::parse("https://as.example").unwrap(), ClientId::parse("app").unwrap());
+        TokenRecord::new(issuer, client, 7, tokens)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for body in [
+            r#"{"access_token":"at","token_type":"Bearer","refresh_token":"rt","expires_in":3600,"scope":"a b"}"#,
+            r#"{"access_token":"at","token_type":"Bearer"}"#,
+            r#"{"access_token":"\"\\|~","token_type":"Bearer","scope":""}"#,
+        ] {
+            let written = record(body);
+            let read = TokenRecord::parse(written.to_text().expose()).unwrap();
+            assert_eq!((read.tokens(), read.generation()), (written.tokens(), 7), "{body}");
+        }
+    }
+
+    #[test]
+    fn members_of_a_newer_version_are_kept_through_a_renewal() {
+        let text = record(r#"{"access_token":"at","token_type":"Bearer"}"#).to_text();
+        let newer = text.expose().replacen('{', r#"{"label":{"a":[1,2]},"dpop_key":"k","#, 1);
+        let renewed = TokenRecord::parse(&newer).unwrap();
+        let renewed = renewed.renewed((**renewed.tokens()).clone()).to_text();
+        let value: Value = serde_json::from_str(renewed.expose()).unwrap();
+        assert_eq!(
+            (&value["label"]["a"][1], &value["dpop_key"], &value["generation"]),
+            (&2.into(), &"k".into(), &8.into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_and_not_quoted() {
+        let good = record(r#"{"access_token":"canary","token_type":"Bearer","expires_in":1}"#).to_text();
+        for (from, to) in [
+            (r#""v":"1""#, r#""v":"2""#),
+            (r#""v":"1""#, r#""w":"1""#),
+            (r#""generation":7"#, r#""generation":-7"#),
+            (r#""access_token":"canary""#, r#""access_token":"can ary""#),
+            (r#""access_token":"canary""#, r#""access_token":"canary","access_token":"x""#),
+            (r#""issuer":"https://as.example""#, r#""issuer":"http://as.example""#),
+            (r#""lifetime":1"#, r#""lifetime":"1""#),
+            ("{", "[{"),
+        ] {
+            let bad = good.expose().replacen(from, to, 1);
+            assert_ne!(bad, good.expose(), "{from}");
+            let error = TokenRecord::parse(&bad).unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::Malformed), "{to}");
+            assert!(!format!("{error} {error:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_sealed_record_opens_for_its_issuer_and_client_alone() {
+        let (random, crypto) = (SystemRandom::new(), CryptoProvider::ring());
+        let env = Env { now: Timestamp::from_secs(0), random: &random, crypto: &crypto };
+        let keys = SealingKeys::new(SealingKey::new([1; 32]));
+        let record = record(r#"{"access_token":"at","token_type":"Bearer","refresh_token":"rt"}"#);
+        let sealed = record.seal(&keys, &env).unwrap();
+        assert!(!sealed.expose().contains("rt\""));
+        let open = |issuer: &str, client: &str, keys: &SealingKeys| {
+            let (issuer, client) = (Issuer::parse(issuer).unwrap(), ClientId::parse(client).unwrap());
+            TokenRecord::open(sealed.expose(), &issuer, &client, keys, &env)
+        };
+        assert_eq!(open("https://as.example", "app", &keys).unwrap().tokens(), record.tokens());
+        let others = SealingKeys::new(SealingKey::new([2; 32]));
+        for outcome in [
+            open("https://evil.example", "app", &keys),
+            open("https://as.example", "other", &keys),
+            open("https://as.example", "app", &others),
+        ] {
+            assert_eq!(outcome.unwrap_err().reason(), Reason::SealBroken);
+        }
+    }
+}

@@ -1,10 +1,10 @@
-//! The pages that the authorization endpoint shows to a human: a question and an error.
+//! The pages that the authorization endpoints show to a human: a question, a PIN and an error.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, StatusCode, header::CONTENT_SECURITY_POLICY, header::X_FRAME_OPTIONS};
 use ring::digest::{SHA256, digest};
 
-use crate::{message::Answer, settings::Settings, state::Login};
+use crate::{message::Answer, settings::Settings};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;font:1.0625rem/1.5 system-ui,sans-serif}\
@@ -18,13 +18,21 @@ select{margin-bottom:1.5rem}button{margin-bottom:.75rem;background:Canvas;color:
 button[value=approve]{background:CanvasText;color:Canvas;font-weight:600}\
 :focus-visible{outline:3px solid Highlight;outline-offset:2px}";
 
+/// What a human is asked.
+pub(super) struct Question<'a> {
+    pub(super) client: &'a str,
+    pub(super) scope: &'a str,
+    /// Where the answer is posted, below the issuer.
+    pub(super) action: &'static str,
+}
+
 /// Asks whether this client may do what it wants, and in whose name.
-pub(super) fn consent(settings: &Settings, login: &Login, ticket: &str) -> Answer {
-    let client = escaped(&login.client);
-    let wishes = if login.scope.is_empty() {
+pub(super) fn consent(settings: &Settings, question: Question<'_>, ticket: &str) -> Answer {
+    let client = escaped(question.client);
+    let wishes = if question.scope.is_empty() {
         String::from("<p>It asks for nothing but to know who you are.</p>")
     } else {
-        let items = login.scope.split(' ').map(|scope| format!("<li>{}</li>", escaped(scope)));
+        let items = question.scope.split(' ').map(|scope| format!("<li>{}</li>", escaped(scope)));
         format!("<p>It asks for:</p><ul>{}</ul>", items.collect::<String>())
     };
     let users = settings.users.iter().map(|user| format!("<option>{}</option>", escaped(user)));
@@ -34,10 +42,19 @@ pub(super) fn consent(settings: &Settings, login: &Login, ticket: &str) -> Answe
          <label for=\"user\">Your account</label><select id=\"user\" name=\"user\">{}</select>\
          <button name=\"decision\" value=\"approve\">Approve</button>\
          <button name=\"decision\" value=\"refuse\">Refuse</button></form>",
-        escaped(&settings.issuer.url("/authorize/decision")),
+        escaped(&settings.issuer.url(question.action)),
         users.collect::<String>(),
     );
     page(StatusCode::OK, "Sign in", &main)
+}
+
+/// Shows a verifier that the user carries to the client (RFC 5849 §2.2).
+pub(super) fn pin(pin: Option<&str>) -> Answer {
+    let pin = match pin {
+        Some(pin) => format!("<p>Go back to it and enter <code id=pin>{}</code>.</p>", escaped(pin)),
+        None => String::from("<p>Go back to it.</p>"),
+    };
+    page(StatusCode::OK, "Signed in", &format!("<h1>The application may sign you in</h1>{pin}"))
 }
 
 pub(super) fn error(status: StatusCode, why: &str) -> Answer {
