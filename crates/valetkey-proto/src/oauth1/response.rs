@@ -76,7 +76,7 @@ impl Reply {
             if media_type != MediaType::Form {
                 quirks.push(Quirk::MediaType);
             }
-            of_form(response, text)
+            of_form(response, &media_type, text)
         };
         let reply = pairs.and_then(|pairs| Self::of_pairs(pairs, quirks));
         reply.map_err(|error| error.with_status(response.status()))
@@ -106,12 +106,13 @@ impl Reply {
     }
 }
 
-fn of_form(response: &Response, text: &str) -> Result<Vec<(Box<str>, Secret)>> {
+fn of_form(response: &Response, media_type: &MediaType, text: &str) -> Result<Vec<(Box<str>, Secret)>> {
     let form = Parameters::parse(text).map_err(|error| {
         let is_form = error.reason() == Reason::DuplicateParameter;
         if is_form { error } else { response::unreadable(response) }
     })?;
-    if !form.contains("oauth_token") {
+    // Any text is a form. What does not call itself one is one only if it brings a token.
+    if *media_type != MediaType::Form && !form.contains("oauth_token") {
         return Err(response::unreadable(response));
     }
     // A form does not tell whether it was cut: half a secret is a secret.

@@ -381,13 +381,13 @@ fn s_o1_09_a_redirect_is_refused_and_nothing_is_signed_again() {
 fn s_o1_10_credentials_are_read_whole_or_not_at_all() {
     for (media_type, body, reason) in [
         (FORM, "oauth_token=t", Reason::MissingParameter),
-        (FORM, "oauth_token_secret=s", Reason::Malformed),
+        (FORM, "oauth_token_secret=s", Reason::MissingParameter),
         (FORM, "oauth_token=&oauth_token_secret=s", Reason::MissingParameter),
         (FORM, "oauth_token=t&oauth_token=t&oauth_token_secret=s", Reason::DuplicateParameter),
         (FORM, "oauth_token=t&oauth_token_secret=s&o%61uth_token_secret=s", Reason::DuplicateParameter),
         (FORM, "oauth_token=t&oauth_token_secret=%zz", Reason::Malformed),
         (FORM, "oauth_token=t%0a&oauth_token_secret=s", Reason::Malformed),
-        (FORM, "", Reason::Malformed),
+        (FORM, "", Reason::MissingParameter),
         ("text/html", "<html>error</html>", Reason::UnexpectedMediaType),
         ("application/json", "[]", Reason::Malformed),
         ("application/json", "{\"oauth_token\":\"t\"}", Reason::MissingParameter),
