@@ -326,10 +326,13 @@ impl Signer {
         scratch.add_all(plan);
         scratch.text.extend_from_slice(&plan.text);
         self.write_stamp(subject, stamp, crypto, scratch);
-        for (raw, what) in [(subject.query(), "query"), (subject.form(), "form")] {
-            if !scratch.take(raw) {
-                return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized).with_detail(what));
-            }
+        let (query, form) = (scratch.take(subject.query()), scratch.take(subject.form()));
+        if query.has_protocol || form.has_protocol {
+            let place = if query.has_protocol { "query" } else { "form" };
+            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized).with_detail(place));
+        }
+        if form.has_broken_escape {
+            return Err(invalid("form body"));
         }
         match &*ready {
             Ready::Plaintext(key) => self.transmission.write_signature(&mut scratch.text, key),

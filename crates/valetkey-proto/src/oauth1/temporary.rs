@@ -33,6 +33,15 @@ pub(super) enum Way {
 }
 
 /// Asks for temporary credentials, in the name of a client: [`Party::oauth1`](crate::Party::oauth1).
+///
+/// ```
+/// use valetkey_proto::{endpoint::Endpoint, oauth1::TemporaryCredentialsRequest};
+///
+/// let endpoint = Endpoint::parse("https://api.example/oauth/request_token")?;
+/// let request = TemporaryCredentialsRequest::out_of_band(endpoint).with_parameter("x_auth_access_type", "read")?;
+/// # let _ = request;
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
 #[doc(alias = "request token")]
 #[derive(Clone, Debug)]
 pub struct TemporaryCredentialsRequest {

@@ -25,6 +25,16 @@ use crate::{
 /// Asks for token credentials, in the name of a client: [`Party::oauth1`](crate::Party::oauth1).
 ///
 /// It is sent once: a server that sees a verifier twice may revoke what it was exchanged for.
+///
+/// ```
+/// use valetkey_proto::{endpoint::Endpoint, oauth1::{TokenCredentials, TokenCredentialsRequest}};
+///
+/// let kept = TokenCredentials::new("token", "secret")?.with_session_handle("handle");
+/// let endpoint = Endpoint::parse("https://api.example/oauth/access_token")?;
+/// let renewal = TokenCredentialsRequest::renew(endpoint, &kept)?;
+/// # let _ = renewal;
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
 #[doc(alias = "access token")]
 pub struct TokenCredentialsRequest {
     endpoint: Endpoint,

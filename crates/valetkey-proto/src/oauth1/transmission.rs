@@ -19,6 +19,14 @@ use crate::{
 };
 
 /// Where the protocol parameters go: one place for all of them (RFC 5849 §3.5).
+///
+/// ```
+/// use valetkey_proto::oauth1::{ClientCredentials, Signer, Transmission};
+///
+/// let signer = Signer::new(ClientCredentials::new("key", "secret")?).transmission(Transmission::Query);
+/// # let _ = signer;
+/// # Ok::<(), valetkey_proto::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 5849 §3.5 has these three")]
 pub enum Transmission {

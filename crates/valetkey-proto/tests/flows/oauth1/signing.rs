@@ -98,25 +98,29 @@ fn o1_3_the_parameters_are_these() {
     assert!(header.get("oauth_version").is_none() && header.get("oauth_token").is_none());
 }
 
+/// The hash of the body that is sent, and the signature.
+fn body_hash(signer: &Signer, media_type: &str, body: &str) -> (Option<String>, String) {
+    let signed = sign(signer, request("POST", "https://a.example/", media_type, body)).unwrap();
+    let header = header(&signed);
+    (header.get("oauth_body_hash").map(str::to_owned), header.get("oauth_signature").unwrap().to_owned())
+}
+
 #[test]
-fn o1_4_and_s_o1_11_a_body_hash_covers_what_is_no_form() {
+fn o1_4_a_body_hash_is_sent_for_what_is_no_form() {
     let signer = signer().body_hash(HashAlgorithm::Sha1);
-    let hash = |media_type: &str, body: &str| {
-        let signed = sign(&signer, request("POST", "https://a.example/", media_type, body)).unwrap();
-        let header = header(&signed);
-        (header.get("oauth_body_hash").map(str::to_owned), header.get("oauth_signature").unwrap().to_owned())
-    };
+    let hash = |media_type: &str, body: &str| body_hash(&signer, media_type, body).0;
     // The example of draft-eaton-oauth-bodyhash §5.
-    assert_eq!(hash("text/plain", "Hello World!").0.as_deref(), Some("Lve95gjOVATpfV8EL5X4nxwjKHE="));
-    assert_eq!(hash("", "").0.as_deref(), Some("2jmj7l5rSw0yVb/vlWAYkK/YBwk="));
-    assert_eq!(hash(FORM, "a=1").0, None);
-    assert_ne!(hash("application/json", "{\"to\":1}").1, hash("application/json", "{\"to\":2}").1);
-    let plain = |body: &str| {
-        let signed =
-            sign(&super::signer(), request("POST", "https://a.example/", "application/json", body)).unwrap();
-        header(&signed).get("oauth_signature").unwrap().to_owned()
-    };
-    assert_eq!(plain("{\"to\":1}"), plain("{\"to\":2}"), "RFC 5849 §3.4.1.3.1 does not sign it");
+    assert_eq!(hash("text/plain", "Hello World!").as_deref(), Some("Lve95gjOVATpfV8EL5X4nxwjKHE="));
+    assert_eq!(hash("", "").as_deref(), Some("2jmj7l5rSw0yVb/vlWAYkK/YBwk="));
+    assert_eq!(hash(FORM, "a=1"), None);
+}
+
+#[test]
+fn s_o1_11_a_body_that_is_no_form_is_covered_by_its_hash_alone() {
+    let signature = |signer: &Signer, body: &str| body_hash(signer, "application/json", body).1;
+    let (plain, hashing) = (signer(), signer().body_hash(HashAlgorithm::Sha256));
+    assert_eq!(signature(&plain, "{\"to\":1}"), signature(&plain, "{\"to\":2}"), "RFC 5849 §3.4.1.3.1");
+    assert_ne!(signature(&hashing, "{\"to\":1}"), signature(&hashing, "{\"to\":2}"));
 }
 
 #[test]
