@@ -1,8 +1,11 @@
 //! The client against a provider that misbehaves: a test for each row of the testkit's table of faults, in
-//! this process and, where a row holds on a port, over hyper.
+//! this process and, where a row holds on a port, over hyper; rows of OAuth 1.0a with a login of its own.
 //!
 //! Each row says what must come of a login and an API call. Beside that, after a rejection no further request
 //! leaves, nothing ever goes to another host, and it all ends in bounded time and memory.
+
+#[path = "adversary/oauth1.rs"]
+mod oauth1;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,8 +20,17 @@ use valetkey_testkit::{Body, Effect, Expect, Fault, Place, Provider, block_on, f
 /// The longest that a login may take in virtual time, retries and their waits included.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Where a login with OAuth 2 and a call of the API come by. The client has no revocation yet.
-const PLACES: [Place; 4] = [Place::Metadata, Place::Authorize, Place::Token, Place::Resource];
+/// Where a login with OAuth 2 and a call of the API come by, and a login with OAuth 1.0a. The client has no
+/// revocation yet.
+const PLACES: [Place; 7] = [
+    Place::Metadata,
+    Place::Authorize,
+    Place::Token,
+    Place::Resource,
+    Place::TemporaryCredentials,
+    Place::OwnerAuthorization,
+    Place::TokenCredentials,
+];
 
 fn main() {
     let rows = || faults().filter(|fault| PLACES.contains(&fault.at)).copied();
@@ -66,7 +78,7 @@ fn memory(fault: Fault) -> Result<(), Failed> {
 fn in_process(fault: Fault) -> Result<(), Failed> {
     let provider = Provider::builder().fault(fault).build();
     let began = provider.now();
-    let outcome = block_on(login_and_call(Arc::new(provider.clone()), &provider, Limits::default()));
+    let outcome = block_on(login(&fault, Arc::new(provider.clone()), &provider, Limits::default()));
     if provider.now().duration_since(began)? > LONGEST {
         return Err("it took too long".into());
     }
@@ -82,7 +94,7 @@ fn over_hyper(fault: Fault) -> Result<(), Failed> {
     (limits.head, limits.idle, limits.total) = (FRACTION, FRACTION, 4 * FRACTION);
     let outcome = runtime.block_on(async {
         let backend = Arc::new(HyperBackend::builder().no_proxy().build()?);
-        Ok::<_, Failed>(login_and_call(backend, &provider, limits).await)
+        Ok::<_, Failed>(login(&fault, backend, &provider, limits).await)
     })?;
     drop(served);
     judge(&fault, &provider, outcome)
@@ -90,6 +102,21 @@ fn over_hyper(fault: Fault) -> Result<(), Failed> {
 
 /// Long for loopback, short for a test.
 const FRACTION: Duration = Duration::from_millis(400);
+
+/// The login that comes by the place of the fault, and a call of the API.
+async fn login(
+    fault: &Fault,
+    backend: Arc<dyn Backend>,
+    provider: &Provider,
+    limits: Limits,
+) -> valetkey::Result<Response> {
+    match fault.at {
+        Place::TemporaryCredentials | Place::OwnerAuthorization | Place::TokenCredentials => {
+            oauth1::login_and_call(backend, provider, limits).await
+        }
+        _ => login_and_call(backend, provider, limits).await,
+    }
+}
 
 /// A login and a call of the API, as a program does them.
 async fn login_and_call(
@@ -132,7 +159,9 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
     let later: &[Place] = match fault.at {
         Place::Metadata => &[Place::Authorize, Place::Token, Place::Resource],
         Place::Authorize => &[Place::Token, Place::Resource],
-        Place::Token => &[Place::Resource],
+        Place::Token | Place::TokenCredentials => &[Place::Resource],
+        Place::TemporaryCredentials => &[Place::OwnerAuthorization, Place::TokenCredentials, Place::Resource],
+        Place::OwnerAuthorization => &[Place::TokenCredentials, Place::Resource],
         _ => &[],
     };
     if outcome.is_err() && later.iter().any(|&place| provider.count(place) > 0) {

@@ -76,7 +76,7 @@ impl Reply {
             if media_type != MediaType::Form {
                 quirks.push(Quirk::MediaType);
             }
-            of_form(response, text)
+            of_form(response, text, media_type)
         };
         let reply = pairs.and_then(|pairs| Self::of_pairs(pairs, quirks));
         reply.map_err(|error| error.with_status(response.status()))
@@ -106,14 +106,14 @@ impl Reply {
     }
 }
 
-fn of_form(response: &Response, text: &str) -> Result<Vec<(Box<str>, Secret)>> {
-    let form = Parameters::parse(text).map_err(|error| {
-        let is_form = error.reason() == Reason::DuplicateParameter;
-        if is_form { error } else { response::unreadable(response) }
-    })?;
-    if !form.contains("oauth_token") {
-        return Err(response::unreadable(response));
+fn of_form(response: &Response, text: &str, media_type: MediaType) -> Result<Vec<(Box<str>, Secret)>> {
+    let form = Parameters::parse(text);
+    let is_ours = form.as_ref().is_ok_and(|form| form.contains("oauth_token"));
+    // A page has no parameters, whatever reading it as a form makes of it.
+    if !is_ours && media_type != MediaType::Form && !text.contains("oauth_token") {
+        return Err(Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("credentials"));
     }
+    let form = form?;
     // A form does not tell whether it was cut: half a secret is a secret.
     if response.extensions().get::<Unframed>().is_some() {
         return Err(Error::new(ErrorKind::Transport, Reason::Truncated));
