@@ -1,39 +1,34 @@
 //! The client against a provider that misbehaves: a test for each row of the testkit's table of faults, in
-//! this process and, where a row holds on a port, over hyper; rows of OAuth 1.0a with a login of its own.
+//! this process and, where a row holds on a port, over hyper.
 //!
 //! Each row says what must come of a login and an API call. Beside that, after a rejection no further request
 //! leaves, nothing ever goes to another host, and it all ends in bounded time and memory.
-
-#[path = "adversary/oauth1.rs"]
-mod oauth1;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
 use peak_alloc::PeakAlloc;
-use valetkey::{Client, oauth2::authorization::Callback};
-use valetkey_http::{Backend, Limits, Response};
+use valetkey::{
+    Client,
+    oauth1::{self, ClientCredentials},
+    oauth2::authorization::{AuthorizationUrl, Callback},
+};
+use valetkey_http::{Backend, Limits, Request, Response};
 use valetkey_hyper::HyperBackend;
 use valetkey_testkit::{Body, Effect, Expect, Fault, Place, Provider, block_on, faults};
 
 /// The longest that a login may take in virtual time, retries and their waits included.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Where a login with OAuth 2 and a call of the API come by, and a login with OAuth 1.0a. The client has no
-/// revocation yet.
-const PLACES: [Place; 7] = [
-    Place::Metadata,
-    Place::Authorize,
-    Place::Token,
-    Place::Resource,
-    Place::TemporaryCredentials,
-    Place::OwnerAuthorization,
-    Place::TokenCredentials,
-];
+/// Where a login with OAuth 2 and a call of the API come by. The client has no revocation yet.
+const OAUTH2: [Place; 4] = [Place::Metadata, Place::Authorize, Place::Token, Place::Resource];
+
+/// Where a login with OAuth 1.0a comes by.
+const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorization, Place::TokenCredentials];
 
 fn main() {
-    let rows = || faults().filter(|fault| PLACES.contains(&fault.at)).copied();
+    let rows = || faults().filter(|fault| OAUTH2.contains(&fault.at) || OAUTH1.contains(&fault.at)).copied();
     let in_process =
         rows().map(|fault| Trial::test(format!("in_process::{}", fault.name), move || in_process(fault)));
     // What is slow and has to be waited for is so in virtual time alone.
@@ -78,7 +73,7 @@ fn memory(fault: Fault) -> Result<(), Failed> {
 fn in_process(fault: Fault) -> Result<(), Failed> {
     let provider = Provider::builder().fault(fault).build();
     let began = provider.now();
-    let outcome = block_on(login(&fault, Arc::new(provider.clone()), &provider, Limits::default()));
+    let outcome = block_on(run(&fault, Arc::new(provider.clone()), &provider, Limits::default()));
     if provider.now().duration_since(began)? > LONGEST {
         return Err("it took too long".into());
     }
@@ -94,7 +89,7 @@ fn over_hyper(fault: Fault) -> Result<(), Failed> {
     (limits.head, limits.idle, limits.total) = (FRACTION, FRACTION, 4 * FRACTION);
     let outcome = runtime.block_on(async {
         let backend = Arc::new(HyperBackend::builder().no_proxy().build()?);
-        Ok::<_, Failed>(login(&fault, backend, &provider, limits).await)
+        Ok::<_, Failed>(run(&fault, backend, &provider, limits).await)
     })?;
     drop(served);
     judge(&fault, &provider, outcome)
@@ -103,18 +98,16 @@ fn over_hyper(fault: Fault) -> Result<(), Failed> {
 /// Long for loopback, short for a test.
 const FRACTION: Duration = Duration::from_millis(400);
 
-/// The login that comes by the place of the fault, and a call of the API.
-async fn login(
+async fn run(
     fault: &Fault,
     backend: Arc<dyn Backend>,
     provider: &Provider,
     limits: Limits,
 ) -> valetkey::Result<Response> {
-    match fault.at {
-        Place::TemporaryCredentials | Place::OwnerAuthorization | Place::TokenCredentials => {
-            oauth1::login_and_call(backend, provider, limits).await
-        }
-        _ => login_and_call(backend, provider, limits).await,
+    if OAUTH1.contains(&fault.at) {
+        sign_and_call(backend, provider, limits).await
+    } else {
+        login_and_call(backend, provider, limits).await
     }
 }
 
@@ -135,12 +128,42 @@ async fn login_and_call(
         .build()
         .await?;
     let (url, pending) = client.authorize().scope("read write").start().await?;
-    // A listener leaves aside what is not for this login; if nothing is, the user pastes the last.
-    let callbacks = provider.callbacks(&url).expect("the browser comes back");
-    let ours = callbacks.iter().find(|callback| pending.matches(&Callback::from(*callback)));
-    let session = client.redeem(pending, ours.unwrap_or(&callbacks[callbacks.len() - 1])).await?;
-    let request = http::Request::get(provider.api("me")).body(Bytes::new()).expect("a request");
-    session.send(request).await
+    let callback = callback(provider, &url, |callback| pending.matches(callback));
+    let session = client.redeem(pending, &callback).await?;
+    session.send(get(&provider.api("me"))).await
+}
+
+/// The same by OAuth 1.0a.
+async fn sign_and_call(
+    backend: Arc<dyn Backend>,
+    provider: &Provider,
+    limits: Limits,
+) -> valetkey::Result<Response> {
+    let client = oauth1::Client::builder(backend)
+        .random(provider.random())
+        .limits(limits)
+        .credentials(ClientCredentials::new("dpf43f3p2l4k3l03", "kd94hf93k423kf44")?)
+        .temporary_credentials(&provider.oauth1("request_token"))
+        .authorization(&provider.oauth1("authorize"))
+        .token_credentials(&provider.oauth1("access_token"))
+        .redirect_uri("https://client.test/cb")
+        .api(&provider.oauth1("api"))
+        .build()?;
+    let (url, pending) = client.authorize().start().await?;
+    let callback = callback(provider, &url, |callback| pending.matches(callback));
+    let session = client.redeem(pending, &callback).await?;
+    session.send(get(&provider.oauth1("api"))).await
+}
+
+/// A listener leaves aside what is not for this login; if nothing is, the user pastes the last.
+fn callback(provider: &Provider, url: &AuthorizationUrl, is_ours: impl Fn(&Callback) -> bool) -> String {
+    let mut callbacks = provider.callbacks(url).expect("the browser comes back");
+    let ours = callbacks.iter().position(|callback| is_ours(&Callback::from(callback)));
+    callbacks.swap_remove(ours.unwrap_or(callbacks.len() - 1))
+}
+
+fn get(url: &str) -> Request {
+    http::Request::get(url).body(Bytes::new()).expect("a request")
 }
 
 fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>) -> Result<(), Failed> {
@@ -159,9 +182,9 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
     let later: &[Place] = match fault.at {
         Place::Metadata => &[Place::Authorize, Place::Token, Place::Resource],
         Place::Authorize => &[Place::Token, Place::Resource],
-        Place::Token | Place::TokenCredentials => &[Place::Resource],
         Place::TemporaryCredentials => &[Place::OwnerAuthorization, Place::TokenCredentials, Place::Resource],
         Place::OwnerAuthorization => &[Place::TokenCredentials, Place::Resource],
+        Place::Token | Place::TokenCredentials => &[Place::Resource],
         _ => &[],
     };
     if outcome.is_err() && later.iter().any(|&place| provider.count(place) > 0) {

@@ -153,6 +153,8 @@ pub enum Reason {
     UnsupportedTokenType,
     /// The authorization response came in another way than was asked for.
     ResponseModeMismatch,
+    /// The server did not confirm that it knows the callback (RFC 5849 §2.1): it may be of OAuth 1.0 before 1.0a.
+    CallbackNotConfirmed,
 
     // --- maybe an attack ---
     /// The issuer is not the one that was asked.
@@ -454,6 +456,7 @@ impl Reason {
             Self::Truncated => "the response is cut short",
             Self::UnsupportedTokenType => "the token is of a type that cannot be used here",
             Self::ResponseModeMismatch => "the response came in another way than was asked for",
+            Self::CallbackNotConfirmed => "the server did not confirm the callback",
             Self::IssuerMismatch => "the issuer is not the one that was asked",
             Self::IssuerMissing => "the response does not name its issuer although the server says it does",
             Self::StateMismatch => "the state is not the one that was sent",

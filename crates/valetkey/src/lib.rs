@@ -2,6 +2,7 @@
 
 pub mod blocking;
 mod client;
+pub mod oauth1;
 mod run;
 mod session;
 mod slot;

@@ -76,7 +76,7 @@ impl Reply {
             if media_type != MediaType::Form {
                 quirks.push(Quirk::MediaType);
             }
-            of_form(response, text, media_type)
+            of_form(response, &media_type, text)
         };
         let reply = pairs.and_then(|pairs| Self::of_pairs(pairs, quirks));
         reply.map_err(|error| error.with_status(response.status()))
@@ -106,14 +106,17 @@ impl Reply {
     }
 }
 
-fn of_form(response: &Response, text: &str, media_type: MediaType) -> Result<Vec<(Box<str>, Secret)>> {
-    let form = Parameters::parse(text);
-    let is_ours = form.as_ref().is_ok_and(|form| form.contains("oauth_token"));
-    // A page has no parameters, whatever reading it as a form makes of it.
-    if !is_ours && media_type != MediaType::Form && !text.contains("oauth_token") {
-        return Err(Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("credentials"));
+fn of_form(response: &Response, media_type: &MediaType, text: &str) -> Result<Vec<(Box<str>, Secret)>> {
+    let form = Parameters::parse(text).map_err(|error| {
+        // A page repeats things, too: `&nbsp;` is no parameter.
+        let is_ours = *media_type == MediaType::Form || text.contains("oauth_token");
+        let is_form = is_ours && error.reason() == Reason::DuplicateParameter;
+        if is_form { error } else { response::unreadable(response) }
+    })?;
+    // Any text is a form. What does not call itself one is one only if it brings a token.
+    if *media_type != MediaType::Form && !form.contains("oauth_token") {
+        return Err(response::unreadable(response));
     }
-    let form = form?;
     // A form does not tell whether it was cut: half a secret is a secret.
     if response.extensions().get::<Unframed>().is_some() {
         return Err(Error::new(ErrorKind::Transport, Reason::Truncated));

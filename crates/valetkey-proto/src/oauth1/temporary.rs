@@ -130,23 +130,15 @@ impl Exchange for TemporaryCredentialsRequest {
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TemporaryCredentials> {
         let reply = Reply::parse(&response)?;
-        if !matches!(self.way, Way::Legacy(_)) {
-            check_confirmed(&reply).map_err(|error| error.with_status(response.status()))?;
+        let is_confirmed =
+            reply.other("oauth_callback_confirmed").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if !is_confirmed && !matches!(self.way, Way::Legacy(_)) {
+            let error = Error::new(ErrorKind::Protocol, Reason::CallbackNotConfirmed);
+            return Err(error.with_status(response.status()));
         }
         let Reply { pair, others, quirks } = reply;
         Ok(TemporaryCredentials { pair, way: self.way.clone(), created: asked, others, quirks })
     }
-}
-
-/// Refuses a server that did not receive the callback, or does not know what that means (RFC 5849 §2.1): somebody
-/// else could end this sign-in, or have begun it.
-fn check_confirmed(reply: &Reply) -> Result<()> {
-    let reason = match reply.other("oauth_callback_confirmed") {
-        Some(value) if value.eq_ignore_ascii_case("true") => return Ok(()),
-        Some(_) => Reason::Malformed,
-        None => Reason::MissingParameter,
-    };
-    Err(Error::new(ErrorKind::Protocol, reason).with_detail("oauth_callback_confirmed"))
 }
 
 /// What the user is asked to authorize, and what is then exchanged (RFC 5849 §2.1). It is used once.

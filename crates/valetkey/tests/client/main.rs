@@ -4,6 +4,7 @@ mod blocking;
 mod hostile;
 mod keeping;
 mod metadata;
+mod oauth1;
 mod renewal;
 mod session;
 mod sign_in;

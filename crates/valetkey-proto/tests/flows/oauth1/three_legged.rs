@@ -169,16 +169,20 @@ fn s_o1_02_a_retry_has_a_nonce_of_its_own() {
 
 #[test]
 fn s_o1_05_an_unconfirmed_callback_is_refused() {
-    for (body, reason) in [
-        ("oauth_token=t&oauth_token_secret=s", Reason::MissingParameter),
-        ("oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=", Reason::MissingParameter),
-        ("oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=false", Reason::Malformed),
-        ("oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=1", Reason::Malformed),
+    for body in [
+        "oauth_token=t&oauth_token_secret=s",
+        "oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=false",
+        "oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=",
+        "oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=1",
     ] {
         let error = temporary(initiate(), body).unwrap_err();
-        assert_eq!((error.kind(), error.reason()), (ErrorKind::Protocol, reason), "{body}");
+        assert_eq!(
+            (error.kind(), error.reason()),
+            (ErrorKind::Protocol, Reason::CallbackNotConfirmed),
+            "{body}"
+        );
         let oob = TemporaryCredentialsRequest::out_of_band(endpoint("initiate"));
-        assert_eq!(temporary(oob, body).unwrap_err().reason(), reason);
+        assert_eq!(temporary(oob, body).unwrap_err().reason(), Reason::CallbackNotConfirmed);
     }
     assert!(
         temporary(initiate(), "oauth_token=t&oauth_token_secret=s&oauth_callback_confirmed=TRUE").is_ok()
@@ -384,7 +388,8 @@ fn s_o1_10_credentials_are_read_whole_or_not_at_all() {
         (FORM, "oauth_token=t&oauth_token_secret=%zz", Reason::Malformed),
         (FORM, "oauth_token=t%0a&oauth_token_secret=s", Reason::Malformed),
         (FORM, "", Reason::MissingParameter),
-        ("text/html", "<html>&nbsp;error&nbsp;</html>", Reason::Malformed),
+        ("text/html", "<html>error</html>", Reason::UnexpectedMediaType),
+        ("text/html", "<p>no&nbsp;&nbsp;&nbsp;</p>", Reason::UnexpectedMediaType),
         ("application/json", "[]", Reason::Malformed),
         ("application/json", "{\"oauth_token\":\"t\"}", Reason::MissingParameter),
         (

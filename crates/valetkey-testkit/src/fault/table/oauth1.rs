@@ -28,6 +28,8 @@ const PROBLEM: (&str, &str) =
     ("www-authenticate", "OAuth realm=\"https://issuer.test\", oauth_problem=\"consumer_key_refused\"");
 
 const MISSING: Expect = protocol(Reason::MissingParameter);
+const UNCONFIRMED: Expect = protocol(Reason::CallbackNotConfirmed);
+const NO_FORM: Expect = protocol(Reason::UnexpectedMediaType);
 const TRUNCATED: Expect = transport(Reason::Truncated);
 const OF_ANOTHER: Expect = untrusted(Reason::StateMismatch);
 const REFUSED: Expect = Expect::Rejected { kind: ErrorKind::Denied, reason: Reason::AuthorizationDenied };
@@ -44,8 +46,8 @@ const TOO_MUCH: usize = 65 << 10;
 /// Where temporary credentials come from (RFC 5849 §2.1).
 pub(super) const TEMPORARY: &[Fault] = &[
     // Whether the callback was received; without, somebody else may have begun the login.
-    edited("temporary-unconfirmed", D, &[Param::Remove("oauth_callback_confirmed")], MISSING),
-    edited("temporary-confirmed-false", D, &[Param::Set("oauth_callback_confirmed", "false")], MALFORMED),
+    edited("temporary-unconfirmed", D, &[Param::Remove("oauth_callback_confirmed")], UNCONFIRMED),
+    edited("temporary-confirmed-false", D, &[Param::Set("oauth_callback_confirmed", "false")], UNCONFIRMED),
     edited("temporary-confirmed-capitalised", D, &[Param::Set("oauth_callback_confirmed", "True")], ACCEPTED),
     edited("temporary-confirmed-twice", D, &[Param::Repeat("oauth_callback_confirmed")], DUPLICATE),
     // What it brings.
@@ -60,7 +62,7 @@ pub(super) const TEMPORARY: &[Fault] = &[
     Fault::new("temporary-as-text", D, Effect::Header("content-type", "text/plain"), ACCEPTED),
     Fault::new("temporary-as-json", D, Effect::AsJson, ACCEPTED),
     Fault::new("temporary-with-line-end", D, Effect::Around(b"", b"\r\n"), ACCEPTED),
-    Fault::new("temporary-page", D, answer(200, &[HTML], PAGE), MALFORMED),
+    Fault::new("temporary-page", D, answer(200, &[HTML], PAGE), NO_FORM),
     Fault::new("temporary-empty", D, answer(200, &[FORM], b""), MISSING),
     Fault::new("temporary-not-utf8", D, Effect::Around(b"x=\xff\xfe&", b""), MALFORMED),
     Fault::new("temporary-escapes-not-utf8", D, Effect::Around(b"x=%ff%fe&", b""), MALFORMED),
@@ -182,7 +184,7 @@ pub(super) const TOKEN: &[Fault] = &[
     Fault::new("credentials-as-text", C, Effect::Header("content-type", "text/plain"), ACCEPTED),
     Fault::new("credentials-as-json", C, Effect::AsJson, ACCEPTED),
     Fault::new("credentials-with-line-end", C, Effect::Around(b"", b"\r\n"), ACCEPTED),
-    Fault::new("credentials-page", C, answer(200, &[HTML], PAGE), MALFORMED),
+    Fault::new("credentials-page", C, answer(200, &[HTML], PAGE), NO_FORM),
     Fault::new("credentials-empty", C, answer(200, &[FORM], b""), MISSING),
     Fault::new("credentials-not-utf8", C, Effect::Around(b"x=\xff\xfe&", b""), MALFORMED),
     Fault::new("credentials-escapes-not-utf8", C, Effect::Around(b"x=%ff%fe&", b""), MALFORMED),

@@ -1,0 +1,84 @@
+//! A signer alone: for the requests of any HTTP client.
+
+use std::{fmt, time::SystemTime};
+
+use valetkey_http::Request;
+use valetkey_proto::{
+    Env, Result,
+    crypto::{CryptoProvider, SystemRandom},
+    oauth1::{self, ClientCredentials, SignatureMethod, TokenCredentials, Transmission},
+};
+
+/// Signs requests that somebody else sends, with the clock and the randomness of the system.
+///
+/// It reads the query and the form body from the request itself, whatever the method, and changes nothing else.
+///
+/// ```
+/// use bytes::Bytes;
+/// use valetkey::oauth1::{ClientCredentials, Signer, TokenCredentials};
+///
+/// let signer = Signer::new(ClientCredentials::new("dpf43f3p2l4k3l03", "kd94hf93k423kf44")?)
+///     .token(TokenCredentials::new("nnch734d00sl2jdk", "pfkkdhi9sl3r4s00")?);
+/// let request = http::Request::get("http://photos.example.net/photos?size=original").body(Bytes::new()).expect("a request");
+/// let request = signer.sign(request)?;
+/// assert!(request.headers()["authorization"].to_str().expect("ASCII").starts_with("OAuth "));
+/// # Ok::<(), valetkey::Error>(())
+/// ```
+pub struct Signer {
+    signer: oauth1::Signer,
+    random: SystemRandom,
+    crypto: CryptoProvider,
+}
+
+impl Signer {
+    /// Signs by HMAC-SHA1 in the header, in the name of the client alone.
+    #[must_use]
+    pub fn new(client: ClientCredentials) -> Self {
+        oauth1::Signer::new(client).into()
+    }
+
+    /// Signs also in the name of a user.
+    #[must_use]
+    pub fn token(self, token: TokenCredentials) -> Self {
+        Self { signer: self.signer.token(token), ..self }
+    }
+
+    /// Signs by this method.
+    #[must_use]
+    pub fn method(self, method: SignatureMethod) -> Self {
+        Self { signer: self.signer.method(method), ..self }
+    }
+
+    /// Puts the protocol parameters there.
+    #[must_use]
+    pub fn transmission(self, transmission: Transmission) -> Self {
+        Self { signer: self.signer.transmission(transmission), ..self }
+    }
+
+    /// Signs a request, with a timestamp and nonce of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`valetkey_proto::oauth1::Signer::sign`].
+    pub fn sign(&self, request: Request) -> Result<Request> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a signer alone has no backend whose clock it could ask"
+        )]
+        let now = SystemTime::now().into();
+        self.signer.sign(request, &Env { now, random: &self.random, crypto: &self.crypto })
+    }
+}
+
+/// For what a signer can beyond this: a realm, a body hash, another host, parameters of extensions.
+impl From<oauth1::Signer> for Signer {
+    fn from(signer: oauth1::Signer) -> Self {
+        Self { signer, random: SystemRandom::new(), crypto: CryptoProvider::ring() }
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
