@@ -108,7 +108,9 @@ impl Reply {
 
 fn of_form(response: &Response, media_type: &MediaType, text: &str) -> Result<Vec<(Box<str>, Secret)>> {
     let form = Parameters::parse(text).map_err(|error| {
-        let is_form = error.reason() == Reason::DuplicateParameter;
+        // A page repeats things, too: `&nbsp;` is no parameter.
+        let is_ours = *media_type == MediaType::Form || text.contains("oauth_token");
+        let is_form = is_ours && error.reason() == Reason::DuplicateParameter;
         if is_form { error } else { response::unreadable(response) }
     })?;
     // Any text is a form. What does not call itself one is one only if it brings a token.

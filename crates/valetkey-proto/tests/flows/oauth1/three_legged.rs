@@ -389,6 +389,7 @@ fn s_o1_10_credentials_are_read_whole_or_not_at_all() {
         (FORM, "oauth_token=t%0a&oauth_token_secret=s", Reason::Malformed),
         (FORM, "", Reason::MissingParameter),
         ("text/html", "<html>error</html>", Reason::UnexpectedMediaType),
+        ("text/html", "<p>no&nbsp;&nbsp;&nbsp;</p>", Reason::UnexpectedMediaType),
         ("application/json", "[]", Reason::Malformed),
         ("application/json", "{\"oauth_token\":\"t\"}", Reason::MissingParameter),
         (
