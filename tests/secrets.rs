@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use valetkey::{
-    Client, Error, Observer, Runtime, SessionEvent, TracingObserver,
+    Client, Error, Observer, Runtime, SessionEvent, TracingObserver, oauth1,
     oauth2::{
         authorization::{AuthorizationRequest, Callback},
         client::{ClientAuth, ClientMetadata},
@@ -109,6 +109,12 @@ impl Search {
             for name in ["code", "code_verifier", "client_secret", "refresh_token", "state", "nonce"] {
                 self.secrets.extend(entry.param(name).map(|value| value.to_string()));
             }
+            for name in ["oauth_token", "oauth_verifier"] {
+                self.secrets.extend(entry.oauth1_param(name).map(str::to_owned));
+            }
+            // By PLAINTEXT, the signature is the secrets.
+            let signature = entry.oauth1_param("oauth_signature").unwrap_or_default();
+            self.secrets.extend(signature.split('&').map(str::to_owned));
             let header = entry.headers().get("authorization").and_then(|value| value.to_str().ok());
             self.secrets.extend(header.and_then(|value| value.split(' ').nth(1)).map(str::to_owned));
         }
@@ -270,6 +276,60 @@ fn errors_of_every_fault_show_no_secret() {
     for fault in faults().filter(|fault| places.contains(&fault.at)) {
         let provider = Provider::builder().fault(*fault).build();
         if let Err(error) = block_on(login(&mut search, Arc::new(provider.clone()), &provider)) {
+            search.error(&error);
+        }
+        search.learn(&provider);
+    }
+    search.finish();
+}
+
+/// The same by OAuth 1.0a, signed by PLAINTEXT.
+async fn oauth1_login(search: &mut Search, provider: &Provider) -> valetkey::Result<Response> {
+    write_log();
+    let credentials = oauth1::ClientCredentials::new("dpf43f3p2l4k3l03", "kd94hf93k423kf44")?;
+    search.debug(&credentials);
+    let builder = oauth1::Client::builder(provider.clone())
+        .random(provider.random())
+        .credentials(credentials)
+        .method(oauth1::SignatureMethod::Plaintext)
+        .temporary_credentials(&provider.oauth1("request_token"))
+        .authorization(&provider.oauth1("authorize"))
+        .token_credentials(&provider.oauth1("access_token"))
+        .redirect_uri("https://client.test/cb")
+        .api(&provider.oauth1("api"));
+    search.debug(&builder);
+    let client = builder.build()?;
+    search.debug(&client);
+    let request = client.authorize();
+    search.debug(&request);
+    let (url, pending) = request.start().await?;
+    search.debug(&url);
+    search.debug(&pending);
+    let callbacks = provider.callbacks(&url).expect("the browser comes back");
+    let callback = Callback::from(&callbacks[callbacks.len() - 1]);
+    search.debug(&callback);
+    let session = client.redeem(pending, callback).await?;
+    search.debug(&session);
+    let token = session.credentials().expect("of a user");
+    search.debug(token);
+    search.secrets.push(token.identifier().expose().to_owned());
+    search.secrets.push(token.shared_secret().expose().to_owned());
+    let signer = oauth1::Signer::new(oauth1::ClientCredentials::new("key", CANARY)?).token(token.clone());
+    search.debug(&signer);
+    session.send(http::Request::get(provider.oauth1("api")).body(Bytes::new()).expect("a request")).await
+}
+
+#[test]
+fn s_o1_08_oauth1_shows_no_secret_whatever_the_fault() {
+    let secrets = vec!["kd94hf93k423kf44".to_owned(), CANARY.to_owned()];
+    let mut search = Search { secrets, ..Search::default() };
+    let provider = Provider::new();
+    block_on(oauth1_login(&mut search, &provider)).unwrap();
+    search.learn(&provider);
+    let places = [Place::TemporaryCredentials, Place::OwnerAuthorization, Place::TokenCredentials];
+    for fault in faults().filter(|fault| places.contains(&fault.at)) {
+        let provider = Provider::builder().fault(*fault).build();
+        if let Err(error) = block_on(oauth1_login(&mut search, &provider)) {
             search.error(&error);
         }
         search.learn(&provider);
