@@ -34,6 +34,7 @@ struct Inner {
     authorization: Option<Endpoint>,
     token: Option<Endpoint>,
     redirect_uri: Option<RedirectUri>,
+    is_legacy_1_0: bool,
     origins: Vec<Origin>,
     sealing_keys: Option<SealingKeys>,
 }
@@ -52,6 +53,7 @@ impl Client {
             authorization: None,
             token: None,
             redirect_uri: None,
+            is_legacy_1_0: false,
             origins: Vec::new(),
             sealing_keys: None,
         }
@@ -59,7 +61,7 @@ impl Client {
 
     /// Begins to sign a user in (RFC 5849 §2.1, §2.2).
     pub fn authorize(&self) -> Authorize {
-        Authorize { client: self.clone(), parameters: Vec::new() }
+        Authorize { client: self.clone(), parameters: Vec::new(), provider_parameters: Vec::new() }
     }
 
     /// Ends a sign-in with what the browser brought back (RFC 5849 §2.3).
@@ -213,12 +215,19 @@ impl fmt::Debug for Client {
 pub struct Authorize {
     client: Client,
     parameters: Vec<(String, String)>,
+    provider_parameters: Vec<(String, String)>,
 }
 
 impl Authorize {
     /// Adds a parameter to the URL, such as `force_login`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a parameter of the provider's, such as `scope`, to the request for temporary credentials.
+    pub fn provider_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.provider_parameters.push((name.into(), value.into()));
         self
     }
 
@@ -230,17 +239,21 @@ impl Authorize {
     /// [`Reason::RequestDenied`]. `Protocol`: what is wrong with the response, among it that the server did not confirm
     /// the callback (RFC 5849 §2.1).
     pub async fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
-        let Inner { temporary, authorization, redirect_uri, .. } = &*self.client.0;
+        let Inner { temporary, authorization, redirect_uri, is_legacy_1_0, .. } = &*self.client.0;
         let mut url =
             AuthorizationRequest::new(self.client.endpoint(authorization.as_ref(), "authorization")?);
         for (name, value) in &self.parameters {
             url = url.with_parameter(name, value)?;
         }
         let endpoint = self.client.endpoint(temporary.as_ref(), "temporary credentials")?;
-        let request = match redirect_uri {
-            Some(uri) => TemporaryCredentialsRequest::new(endpoint, uri.clone()),
+        let mut request = match redirect_uri.clone() {
+            uri if *is_legacy_1_0 => TemporaryCredentialsRequest::legacy_1_0(endpoint, uri),
+            Some(uri) => TemporaryCredentialsRequest::new(endpoint, uri),
             None => TemporaryCredentialsRequest::out_of_band(endpoint),
         };
+        for (name, value) in &self.provider_parameters {
+            request = request.with_parameter(name, value)?;
+        }
         Ok(url.start(self.client.call(request).await?))
     }
 }
@@ -258,6 +271,7 @@ pub struct ClientBuilder {
     authorization: Option<Result<Endpoint>>,
     token: Option<Result<Endpoint>>,
     redirect_uri: Option<Result<RedirectUri>>,
+    is_legacy_1_0: bool,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
 }
@@ -317,6 +331,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Signs users in as before revision A of OAuth 1.0: nobody confirms the callback, and there is no verifier.
+    ///
+    /// # Security
+    ///
+    /// Whoever sends a user a link that they began themselves gets at what the user grants (OAuth Security Advisory
+    /// 2009.1). It is for a server that has nothing better.
+    pub fn legacy_1_0(mut self) -> Self {
+        self.is_legacy_1_0 = true;
+        self
+    }
+
     /// An API that sessions may sign requests to: its origin counts, its path does not. May be said several times.
     pub fn api(mut self, url: &str) -> Self {
         self.origins.push(Origin::parse(url));
@@ -367,6 +392,7 @@ impl ClientBuilder {
             authorization: self.authorization.transpose()?,
             token: self.token.transpose()?,
             redirect_uri: self.redirect_uri.transpose()?,
+            is_legacy_1_0: self.is_legacy_1_0,
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,
         }));

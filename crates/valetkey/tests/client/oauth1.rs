@@ -139,6 +139,33 @@ fn s_o1_05_an_unconfirmed_callback_ends_the_sign_in() {
 }
 
 #[test]
+fn a_server_before_revision_a_is_signed_in_at_if_that_was_asked_for() {
+    let rules = oauth1::Rules::default().verifier(false).confirmation(oauth1::Confirmation::LeftOut);
+    let provider = Provider::builder().oauth1(rules).build();
+    assert_eq!(
+        sign_in(&by_callback(&provider), &provider).unwrap_err().reason(),
+        Reason::CallbackNotConfirmed
+    );
+    let client = known(&provider).redirect_uri(CALLBACK).legacy_1_0().build().unwrap();
+    photos(&sign_in(&client, &provider).unwrap(), &provider).unwrap();
+}
+
+#[test]
+fn a_parameter_of_the_providers_goes_where_it_was_set() {
+    let provider = Provider::new();
+    let client = by_callback(&provider);
+    let request = client.authorize().provider_parameter("x_auth_access_type", "read").parameter("lang", "de");
+    let (url, _) = block_on(request.start()).unwrap();
+    assert!(url.as_str().ends_with("&lang=de") && !url.as_str().contains("x_auth"), "{url:?}");
+    let asked = &provider.transcript()[0];
+    assert_eq!(asked.param("x_auth_access_type"), Some("read"));
+    assert!(asked.param("lang").is_none());
+    let reserved = client.authorize().provider_parameter("oauth_callback", "oob");
+    let error = block_on(reserved.start()).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Usage, Reason::ReservedParameter));
+}
+
+#[test]
 fn s_rs_01_nothing_is_signed_for_another_origin() {
     let provider = Provider::new();
     let session = sign_in(&by_callback(&provider), &provider).unwrap();
