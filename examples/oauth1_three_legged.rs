@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The credentials do not expire: keep them, and carry on with them another day.
     let kept = session.credentials().expect("of a user").to_text();
-    let session = client.session(TokenCredentials::parse(kept.expose())?)?;
+    let session = client.session(TokenCredentials::parse(kept.expose())?);
     assert_eq!(session.send(photos).await?.status(), 200);
     println!("and again with the credentials that were kept");
     Ok(())

@@ -34,7 +34,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The wall clock. Virtual time is one object: whoever overrides this overrides `sleep` too.
     fn now(&self) -> SystemTime {
-        #[expect(clippy::disallowed_methods, reason = "the one place where the clock comes in")]
+        #[expect(clippy::disallowed_methods, reason = "the one place where the clock of flows comes in")]
         SystemTime::now()
     }
 

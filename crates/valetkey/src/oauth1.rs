@@ -33,6 +33,6 @@ pub use client::{Authorize, Client, ClientBuilder};
 pub use session::Session;
 pub use signer::Signer;
 pub use valetkey_proto::oauth1::{
-    ClientCredentials, NamedKey, PendingAuthorization, SignatureMethod, TemporaryCredentials,
+    AuthorizationUrl, Callback, ClientCredentials, NamedKey, PendingAuthorization, Quirk, SignatureMethod,
     TokenCredentials, Transmission, Verifier,
 };

@@ -26,10 +26,9 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     runtime: Runtime,
     credentials: ClientCredentials,
-    method: SignatureMethod,
-    transmission: Transmission,
-    realm: Option<String>,
-    has_version: bool,
+    /// Signs in the client's name alone; sessions add a user's.
+    signer: oauth1::Signer,
+    party: Arc<Party>,
     temporary: Option<Endpoint>,
     authorization: Option<Endpoint>,
     token: Option<Endpoint>,
@@ -91,25 +90,20 @@ impl Client {
     async fn exchange(&self, received: oauth1::AuthorizationResponse) -> Result<Session> {
         let endpoint = self.endpoint(self.0.token.as_ref(), "token credentials")?;
         let answer = self.call(TokenCredentialsRequest::new(endpoint, received)).await?;
-        self.session(answer)
+        Ok(self.session(answer))
     }
 
     /// A session of credentials that were kept.
-    ///
-    /// # Errors
-    ///
-    /// `Usage`: [`Reason::InvalidValue`] in the realm.
-    pub fn session(&self, credentials: TokenCredentials) -> Result<Session> {
-        Session::new(self.clone(), Some(credentials))
+    #[must_use]
+    pub fn session(&self, credentials: TokenCredentials) -> Session {
+        let party = Arc::new(Party::oauth1(self.0.signer.clone().token(credentials.clone())));
+        Session::new(self.clone(), Some(credentials), party)
     }
 
     /// A session in the client's own name alone.
-    ///
-    /// # Errors
-    ///
-    /// `Usage`: [`Reason::InvalidValue`] in the realm.
-    pub fn two_legged(&self) -> Result<Session> {
-        Session::new(self.clone(), None)
+    #[must_use]
+    pub fn two_legged(&self) -> Session {
+        Session::new(self.clone(), None, Arc::clone(&self.0.party))
     }
 
     /// Renews credentials by their session handle (an extension that few servers have).
@@ -120,7 +114,7 @@ impl Client {
     pub async fn renew(&self, credentials: &TokenCredentials) -> Result<Session> {
         let endpoint = self.endpoint(self.0.token.as_ref(), "token credentials")?;
         let answer = self.call(TokenCredentialsRequest::renew(endpoint, credentials)?).await?;
-        self.session(answer)
+        Ok(self.session(answer))
     }
 
     /// Gets a user's credentials by their password (xAuth, which a few servers had).
@@ -131,7 +125,7 @@ impl Client {
     pub async fn xauth(&self, username: &str, password: impl Into<Secret>) -> Result<Session> {
         let endpoint = self.endpoint(self.0.token.as_ref(), "token credentials")?;
         let answer = self.call(TokenCredentialsRequest::xauth(endpoint, username, password)?).await?;
-        self.session(answer)
+        Ok(self.session(answer))
     }
 
     /// Seals a sign-in under way into a text for the browser's cookie.
@@ -166,27 +160,8 @@ impl Client {
         self.0.sealing_keys.as_ref().ok_or_else(missing)
     }
 
-    /// A signer of this client's, and of a user's if there is one.
-    pub(super) fn signer(&self, token: Option<TokenCredentials>) -> Result<oauth1::Signer> {
-        let inner = &self.0;
-        let mut signer = oauth1::Signer::new(inner.credentials.clone())
-            .method(inner.method.clone())
-            .transmission(inner.transmission);
-        if let Some(realm) = &inner.realm {
-            signer = signer.realm(realm)?;
-        }
-        if !inner.has_version {
-            signer = signer.without_version();
-        }
-        Ok(match token {
-            Some(token) => signer.token(token),
-            None => signer,
-        })
-    }
-
     async fn call<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
-        let party = Arc::new(Party::oauth1(self.signer(None)?));
-        run(Call::new(exchange, party), &self.0.runtime).await
+        run(Call::new(exchange, Arc::clone(&self.0.party)), &self.0.runtime).await
     }
 
     fn endpoint(&self, endpoint: Option<&Endpoint>, name: &'static str) -> Result<Endpoint> {
@@ -381,13 +356,20 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client> {
         let missing =
             || Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("no client credentials");
-        let client = Client(Arc::new(Inner {
+        let credentials = self.credentials.ok_or_else(missing)?;
+        let mut signer =
+            oauth1::Signer::new(credentials.clone()).method(self.method).transmission(self.transmission);
+        if let Some(realm) = &self.realm {
+            signer = signer.realm(realm)?;
+        }
+        if !self.has_version {
+            signer = signer.without_version();
+        }
+        Ok(Client(Arc::new(Inner {
             runtime: self.runtime,
-            credentials: self.credentials.ok_or_else(missing)?,
-            method: self.method,
-            transmission: self.transmission,
-            realm: self.realm,
-            has_version: self.has_version,
+            credentials,
+            party: Arc::new(Party::oauth1(signer.clone())),
+            signer,
             temporary: self.temporary.transpose()?,
             authorization: self.authorization.transpose()?,
             token: self.token.transpose()?,
@@ -395,9 +377,7 @@ impl ClientBuilder {
             is_legacy_1_0: self.is_legacy_1_0,
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,
-        }));
-        client.signer(None)?;
-        Ok(client)
+        })))
     }
 }
 

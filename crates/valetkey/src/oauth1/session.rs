@@ -25,9 +25,8 @@ struct Held {
 }
 
 impl Session {
-    pub(super) fn new(client: Client, credentials: Option<TokenCredentials>) -> Result<Self> {
-        let party = Arc::new(Party::oauth1(client.signer(credentials.clone())?));
-        Ok(Self(Arc::new(Held { client, credentials, party })))
+    pub(super) fn new(client: Client, credentials: Option<TokenCredentials>, party: Arc<Party>) -> Self {
+        Self(Arc::new(Held { client, credentials, party }))
     }
 
     /// Signs a request to an API and sends it, once. The answer is returned whatever its status; a redirect is an

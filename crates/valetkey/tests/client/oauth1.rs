@@ -190,7 +190,7 @@ fn a_client_signs_for_itself_alone() {
     let credentials = ClientCredentials::new("dpf43f3p2l4k3l03", "kd94hf93k423kf44").unwrap();
     let client =
         Client::builder(backend).credentials(credentials.clone()).api("https://api.test").build().unwrap();
-    let session = client.two_legged().unwrap();
+    let session = client.two_legged();
     block_on(session.send(get("https://api.test/photos?size=original"))).unwrap();
     assert!(session.credentials().is_none());
     let request = seen.lock().unwrap().pop().unwrap();
@@ -204,7 +204,7 @@ fn a_session_carries_on_in_another_process() {
     let provider = Provider::new();
     let session = sign_in(&by_callback(&provider), &provider).unwrap();
     let kept = session.credentials().unwrap().to_text();
-    let again = by_callback(&provider).session(TokenCredentials::parse(kept.expose()).unwrap()).unwrap();
+    let again = by_callback(&provider).session(TokenCredentials::parse(kept.expose()).unwrap());
     photos(&again, &provider).unwrap();
 }
 
