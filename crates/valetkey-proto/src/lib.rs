@@ -67,6 +67,7 @@ pub mod oauth1;
 pub mod oauth2;
 mod party;
 pub mod random;
+mod record;
 mod response;
 pub mod seal;
 pub mod secret;

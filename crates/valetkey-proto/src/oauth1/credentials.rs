@@ -220,7 +220,7 @@ impl TokenCredentials {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        Secret::new(Value::Object(record).to_string())
+        Secret::new(crate::record::write(Value::Object(record)))
     }
 
     /// Reads a text that [`to_text`](Self::to_text) wrote.

@@ -14,6 +14,7 @@ use crate::{
     flow::Env,
     form::Parameters,
     oauth2::authorization::check_age,
+    record,
     response::{
         from_parts,
         members::{members, read},
@@ -168,15 +169,14 @@ impl PendingAuthorization {
             Way::OutOfBand => ("oob", None),
             Way::Legacy(uri) => ("legacy", uri.as_ref()),
         };
-        serde_json::json!({
+        record::write(serde_json::json!({
             "v": "1",
             "identifier": self.pair.identifier.expose(),
             "shared_secret": self.pair.shared_secret.expose(),
             "way": way,
             "redirect_uri": redirect_uri.map(RedirectUri::as_str),
             "created": self.created.as_millis(),
-        })
-        .to_string()
+        }))
     }
 
     fn of_record(record: &str, server: &str) -> Option<Self> {

@@ -14,6 +14,7 @@ use crate::{
         server::Issuer,
     },
     random::TEXT,
+    record,
     response::{
         from_parts,
         members::{members, read},
@@ -223,7 +224,7 @@ impl PendingAuthorization {
 
     /// Version 1 of the record; issuer and client are in the seal's label.
     fn record(&self) -> String {
-        serde_json::json!({
+        record::write(serde_json::json!({
             "v": "1",
             "redirect_uri": self.asked.redirect_uri.as_str(),
             "expects_issuer": self.asked.expects_issuer,
@@ -232,8 +233,7 @@ impl PendingAuthorization {
             "verifier": self.verifier.expose(),
             "nonce": self.nonce.as_ref().map(Nonce::expose),
             "created": self.created.as_millis(),
-        })
-        .to_string()
+        }))
     }
 
     fn of_record(record: &str, issuer: &Issuer, client: &ClientId) -> Option<Self> {

@@ -140,7 +140,7 @@ impl TokenRecord {
             ("scope".to_owned(), scope.scope().map(Scope::as_str).into()),
             ("scope_is_explicit".to_owned(), explicit.into()),
         ]);
-        Secret::new(Value::Object(record).to_string())
+        Secret::new(crate::record::write(Value::Object(record)))
     }
 
     /// Seals the text by these keys, for the same issuer and client alone.
