@@ -10,7 +10,7 @@ use std::{
 
 use valetkey_testkit::{User, block_on};
 
-use super::support::{Answer, ask, begin, connect, get, is_refused, send, visit};
+use super::support::{Answer, ask, begin, connect, get, is_refused, reload, send, visit};
 
 /// What turns up on a port, by accident or on purpose, and the status it is answered with.
 fn junk(address: SocketAddr, callback: &str) -> Vec<(u16, Answer)> {
@@ -110,15 +110,7 @@ fn s_na_03_a_flood_of_silent_connections_does_not_end_the_wait() {
                     }
                 });
             }
-            // A browser may be cut off in this, and the user reloads.
-            let mut tries = 0;
-            let pages = loop {
-                tries += 1;
-                let pages = visit(address, callback);
-                if tries == 20 || pages.last().is_some_and(|page| page.status() != 0) {
-                    break pages;
-                }
-            };
+            let (pages, tries) = reload(address, callback);
             is_over.store(true, Ordering::Relaxed);
             (pages, tries, flood.load(Ordering::Relaxed))
         })
@@ -226,7 +218,7 @@ fn a_callback_that_comes_before_the_wait_is_kept() {
     let browser = thread::spawn(move || {
         let forged: Vec<_> =
             (0..40).map(|_| thread::spawn(move || get(address, "/cb?state=forged").status())).collect();
-        let pages = visit(address, &callback);
+        let (pages, _) = reload(address, &callback);
         (pages.len(), forged.into_iter().map(|forged| forged.join().unwrap()).collect::<Vec<_>>())
     });
     pause(Duration::from_millis(200));

@@ -128,6 +128,19 @@ pub(crate) fn visit(address: SocketAddr, target: &str) -> Vec<Answer> {
     std::iter::once(first).chain(second).collect()
 }
 
+/// Visits as a user does who reloads while there is no answer: of many connections, one that has not yet said what it
+/// wants may be closed for another. Also says how often.
+pub(crate) fn reload(address: SocketAddr, target: &str) -> (Vec<Answer>, usize) {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let pages = visit(address, target);
+        if tries == 20 || pages.last().is_some_and(|page| page.status() != 0) {
+            return (pages, tries);
+        }
+    }
+}
+
 pub(crate) fn is_refused(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, LONG)
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
