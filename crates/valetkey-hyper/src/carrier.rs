@@ -2,48 +2,31 @@
 
 use std::{fmt, pin::pin, time::Duration};
 
-use async_trait::async_trait;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode, Uri, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING, USER_AGENT},
 };
 use valetkey_http::{
-    Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task, Unframed, adapter::exchange,
+    Failure, FailureKind, Limits, Request, Response, Sent, Task, Unframed, adapter::exchange,
 };
 
 use crate::{
-    BuildError, Builder,
     body::Outgoing,
     connect::Connector,
     fresh,
     pool::{self, Pool},
-    runtime::{Runtime, sleep},
+    runtime::{Runtime, enter},
 };
 
-/// A [`Backend`] on hyper, rustls and tokio.
+/// All of a backend but its runtime: it sends as hyper does, on the sockets and timers of an `R`.
 ///
-/// It speaks HTTP/1.1 and HTTP/2, keeps connections for ordinary requests, and makes one of its own for
-/// each request that asks for it ([`Limits::fresh`]). It can be cloned cheaply; clones share the
-/// connections. It may be used from any executor: sockets and timers are those of the tokio runtime it
-/// was built with, which must be running meanwhile.
-///
-/// ```
-/// use std::sync::Arc;
-/// use valetkey_http::Backend;
-/// use valetkey_hyper::HyperBackend;
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), valetkey_hyper::BuildError> {
-/// let backend: Arc<dyn Backend> = Arc::new(HyperBackend::new()?);
-/// # drop(backend);
-/// # Ok(())
-/// # }
-/// ```
+/// An adapter wraps it into a [`Backend`](valetkey_http::Backend) of its own; [`Builder`](crate::runtime::Builder)
+/// makes it.
 #[derive(Clone)]
-pub struct HyperBackend {
-    pub(crate) pool: Pool,
-    pub(crate) connector: Connector,
-    pub(crate) runtime: Runtime,
+pub struct Carrier<R: Runtime> {
+    pub(crate) pool: Pool<R>,
+    pub(crate) connector: Connector<R>,
+    pub(crate) runtime: R,
     pub(crate) user_agent: HeaderValue,
     pub(crate) deadlines: Deadlines,
 }
@@ -63,24 +46,46 @@ impl Default for Deadlines {
     }
 }
 
-impl HyperBackend {
-    /// A backend with the bundled root certificates, on the tokio runtime that this is called in.
-    ///
-    /// Proxies are taken from the environment: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in
-    /// upper or lower case. This machine itself is never reached through a proxy.
+impl<R: Runtime> Carrier<R> {
+    /// What [`Backend::send`](valetkey_http::Backend::send) does.
     ///
     /// # Errors
     ///
-    /// [`BuildError::NoRuntime`] outside of tokio, [`BuildError::NoRoots`] without the feature
-    /// `webpki-roots`, [`BuildError::Proxy`] if a variable cannot be read: to go without the proxy that
-    /// somebody asked for would be worse.
-    pub fn new() -> Result<Self, BuildError> {
-        Self::builder().build()
+    /// The same.
+    pub async fn send(&self, mut request: Request, limits: Limits) -> Result<Response, Failure> {
+        check(&request)?;
+        // The version is settled with the server, when the connection is made.
+        *request.version_mut() = Version::HTTP_11;
+        request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        let exchange = pin!(self.exchange(request, self.within(limits)));
+        match enter(&self.runtime, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_panicked) => Err(Failure::new(Sent::Maybe, FailureKind::Panicked)),
+        }
     }
 
-    /// Sets up a backend by hand.
-    pub fn builder() -> Builder {
-        Builder::new()
+    /// What [`Backend::sleep`](valetkey_http::Backend::sleep) does.
+    pub async fn sleep(&self, time: Duration) {
+        // If the runtime is gone, time stands still: what comes next fails and says so.
+        drop(enter(&self.runtime, pin!(async { self.runtime.sleep(time).await })).await);
+    }
+
+    /// Runs a task to its end, on the executor of the runtime.
+    pub fn spawn(&self, task: Task) {
+        self.runtime.spawn(task);
+    }
+
+    /// Writes what may be known of the backend that is called so.
+    ///
+    /// # Errors
+    ///
+    /// The formatter's.
+    pub fn describe(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        f.debug_struct(name)
+            .field("connect", &self.connector.deadline())
+            .field("deadlines", &self.deadlines)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
     }
 
     fn within(&self, mut limits: Limits) -> Limits {
@@ -102,7 +107,9 @@ impl HyperBackend {
             // A whole connection is in this future: ordinary requests shall not carry its size.
             Start::Fresh(Box::pin(fresh::send(&self.connector, request, limits.connect)))
         } else {
-            let connect = Some(limits.connect).filter(|&time| time < self.connector.deadline());
+            let connect = limits.connect;
+            let connect =
+                (connect < self.connector.deadline()).then_some(move || self.runtime.sleep(connect));
             Start::Pooled(pool::send(&self.pool, request, connect))
         };
         async move {
@@ -112,7 +119,7 @@ impl HyperBackend {
                     Start::Pooled(answer) => answer.await,
                 }
             };
-            let mut response = exchange(&limits, &method, sleep, start).await?;
+            let mut response = exchange(&limits, &method, |time| self.runtime.sleep(time), start).await?;
             if is_unframed(&method, &response) {
                 response.extensions_mut().insert(Unframed::new());
             }
@@ -127,38 +134,9 @@ enum Start<F, P> {
     Pooled(P),
 }
 
-#[async_trait]
-impl Backend for HyperBackend {
-    async fn send(&self, mut request: Request, limits: Limits) -> Result<Response, Failure> {
-        check(&request)?;
-        // The version is settled with the server, when the connection is made.
-        *request.version_mut() = Version::HTTP_11;
-        request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        let exchange = pin!(self.exchange(request, self.within(limits)));
-        match self.runtime.enter(exchange).await {
-            Ok(outcome) => outcome,
-            Err(_panicked) => Err(Failure::new(Sent::Maybe, FailureKind::Panicked)),
-        }
-    }
-
-    async fn sleep(&self, time: Duration) {
-        // If the runtime is gone, time stands still: what comes next fails and says so.
-        drop(self.runtime.enter(pin!(async { sleep(time).await })).await);
-    }
-
-    fn spawn(&self, task: Task) -> Result<(), Task> {
-        drop(self.runtime.0.spawn(task));
-        Ok(())
-    }
-}
-
-impl fmt::Debug for HyperBackend {
+impl<R: Runtime> fmt::Debug for Carrier<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperBackend")
-            .field("connect", &self.connector.deadline())
-            .field("deadlines", &self.deadlines)
-            .field("user_agent", &self.user_agent)
-            .finish_non_exhaustive()
+        self.describe(f, "Carrier")
     }
 }
 
