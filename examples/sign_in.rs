@@ -10,13 +10,19 @@ use valetkey::{
     Client,
     oauth2::authorization::{Callback, PendingAuthorization},
 };
+use valetkey_http::Backend;
 use valetkey_hyper::HyperBackend;
 use valetkey_native::{LoopbackListener, open_browser};
 use valetkey_testkit::{Provider, User};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match sign_in().await {
+    tell(async { sign_in(HyperBackend::new()?).await }.await)
+}
+
+/// What a program ends with.
+pub(crate) fn tell(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -25,7 +31,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn sign_in() -> Result<(), Box<dyn Error>> {
+/// Nothing in here knows what carries its requests: `sign_in_smol` runs it without tokio.
+pub(crate) async fn sign_in(backend: impl Backend) -> Result<(), Box<dyn Error>> {
     let in_browser = std::env::args().any(|argument| argument == "--browser");
     let user = if in_browser { User::interactive() } else { User::approves("alice") };
     let provider = Provider::builder().real_clock().user(user).build();
@@ -38,7 +45,7 @@ async fn sign_in() -> Result<(), Box<dyn Error>> {
     let redirect_uri = listener.as_ref().map_or("http://127.0.0.1:9999/cb", LoopbackListener::redirect_uri);
 
     // A program on a user's machine has no secret: it is a public client.
-    let client = Client::builder(HyperBackend::new()?)
+    let client = Client::builder(backend)
         .discover(&issuer)
         .id("native")
         .redirect_uri(redirect_uri)
