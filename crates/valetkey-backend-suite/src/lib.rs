@@ -1,0 +1,14 @@
+//! The conformance suite for valetkey's backends.
+
+mod cases;
+mod received;
+mod run;
+mod scene;
+pub mod server;
+mod subject;
+pub mod tls;
+mod verdict;
+
+pub use received::Received;
+pub use run::{cases, check, run, trials};
+pub use subject::{Exception, Outcome, Setup, Subject};
