@@ -104,7 +104,12 @@ fn other_ways_to_point_elsewhere(scene: &Scene) -> Check {
         "429 Many\r\nretry-after: 0".to_owned(),
     ];
     rows(answers, |answer| {
-        let server = scene.answering(format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n"));
+        let said = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+        let server = scene.serve(move |peer| {
+            while peer.request().is_some() {
+                peer.say(&said);
+            }
+        });
         let client = scene.client()?;
         for request in [get(server.url("/")), post(server.url("/"), "a=b"), post(server.url("/"), "")] {
             let response = answered(client.send(request)?)?;
