@@ -2,9 +2,11 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use smol::Executor;
 use tokio::runtime::{Builder, Runtime};
 use valetkey_http::Backend;
 use valetkey_hyper::HyperBackend;
+use valetkey_smol::SmolBackend;
 
 /// An adapter, by how it is set up.
 pub(crate) struct Adapter {
@@ -24,7 +26,10 @@ pub(crate) trait Running {
 }
 
 /// All of them.
-pub(crate) static ADAPTERS: [Adapter; 1] = [Adapter { name: "hyper", start: || Box::new(Hyper::new()) }];
+pub(crate) static ADAPTERS: [Adapter; 2] = [
+    Adapter { name: "hyper", start: || Box::new(Hyper::new()) },
+    Adapter { name: "smol", start: || Box::new(Smol::new()) },
+];
 
 struct Hyper {
     runtime: Runtime,
@@ -50,5 +55,43 @@ impl Running for Hyper {
 
     fn tasks(&self) -> usize {
         self.runtime.metrics().num_alive_tasks()
+    }
+}
+
+struct Smol {
+    executor: Arc<Executor<'static>>,
+    backend: Arc<SmolBackend>,
+    /// Held by each task, and twice besides.
+    running: Arc<()>,
+}
+
+impl Smol {
+    fn new() -> Self {
+        let (executor, running) = (Arc::new(Executor::new()), Arc::new(()));
+        let (spawning, counted) = (Arc::clone(&executor), Arc::clone(&running));
+        let smol = valetkey_smol::Smol::spawning(move |task| {
+            let running = Arc::clone(&counted);
+            let task = async move {
+                task.await;
+                drop(running);
+            };
+            spawning.spawn(task).detach();
+        });
+        let backend = SmolBackend::builder().no_proxy().runtime(smol).build();
+        Self { executor, backend: Arc::new(backend.expect("a backend")), running }
+    }
+}
+
+impl Running for Smol {
+    fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.backend) as Arc<dyn Backend>
+    }
+
+    fn drive(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        smol::block_on(self.executor.run(future));
+    }
+
+    fn tasks(&self) -> usize {
+        Arc::strong_count(&self.running) - 2
     }
 }

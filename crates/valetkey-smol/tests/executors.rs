@@ -1,83 +1,49 @@
 //! One program per executor, and in none of them a runtime of tokio's.
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_executor::ThreadPool;
-use valetkey_http::{Backend, FailureKind, Limits, Phase, Sent, Task, block_on};
+use valetkey_backend_suite::server::Server;
+use valetkey_http::{Backend, FailureKind, Limits, Phase, Request, Sent, Task, block_on};
 use valetkey_smol::{Smol, SmolBackend};
 
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
 /// A server that answers `GET /`, and keeps silent about everything else.
-struct Server {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    /// Told when a client has closed a connection.
-    left: mpsc::Receiver<()>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let connections = Arc::<AtomicUsize>::default();
-        let (leave, left) = mpsc::channel();
-        let count = Arc::clone(&connections);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                count.fetch_add(1, Ordering::SeqCst);
-                let leave = leave.clone();
-                thread::spawn(move || {
-                    serve(stream.unwrap());
-                    leave.send(()).ok();
-                });
+fn start() -> Server {
+    Server::start(|peer| {
+        while let Some(request) = peer.request() {
+            if request.line().starts_with("GET / ") {
+                peer.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
             }
-        });
-        Self { address, connections, left }
-    }
+        }
+    })
 }
 
-fn serve(mut stream: TcpStream) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = stream.read(&mut buffer) {
-        if buffer[..read].starts_with(b"GET / ") {
-            stream.write_all(OK).unwrap();
-        }
-    }
+fn get(server: &Server, path: &str) -> Request {
+    http::Request::get(server.url(path)).body(Bytes::new()).unwrap()
 }
 
 /// What a client asks of a backend, each once.
 async fn exercise(backend: SmolBackend) {
-    let server = Server::start();
-    let get = |path: &str| {
-        http::Request::get(format!("http://{}{path}", server.address)).body(Bytes::new()).unwrap()
-    };
+    let server = start();
     let mut limits = Limits::default();
     for fresh in [false, true, false] {
         limits.fresh = fresh;
-        assert_eq!(backend.send(get("/"), limits).await.unwrap().body(), "ok");
+        assert_eq!(backend.send(get(&server, "/"), limits).await.unwrap().body(), "ok");
     }
-    assert_eq!(server.connections.load(Ordering::SeqCst), 2, "one of its own, one shared");
-    server.left.recv_timeout(Duration::from_secs(2)).expect("the one of its own is closed");
+    assert_eq!(server.connections(), 2, "one of its own, one shared");
 
     limits.head = Duration::from_millis(50);
     for fresh in [false, true] {
         limits.fresh = fresh;
-        let failure = backend.send(get("/silent"), limits).await.unwrap_err();
+        let failure = backend.send(get(&server, "/silent"), limits).await.unwrap_err();
         assert_eq!((failure.kind(), failure.sent()), (FailureKind::Timeout(Phase::Head), Sent::Maybe));
-        server.left.recv_timeout(Duration::from_secs(2)).expect("it does not wait for the answer");
     }
+    assert!(server.is_left(), "nobody waits for the answers any more");
 
     backend.sleep(Duration::from_millis(5)).await;
     let (done, ran) = mpsc::channel();
@@ -151,13 +117,12 @@ fn on_threads_alone() {
 
 #[test]
 fn an_executor_that_takes_nothing_is_a_failure_and_no_hang() {
-    let server = Server::start();
-    let request = || http::Request::get(format!("http://{}/", server.address)).body(Bytes::new()).unwrap();
+    let server = start();
     let backend = on(drop);
     let mut limits = Limits::default();
     limits.total = Duration::from_secs(2);
-    assert!(block_on(backend.send(request(), limits)).is_err());
+    assert!(block_on(backend.send(get(&server, "/"), limits)).is_err());
     // A connection of its own needs no executor.
     limits.fresh = true;
-    assert_eq!(block_on(backend.send(request(), limits)).unwrap().body(), "ok");
+    assert_eq!(block_on(backend.send(get(&server, "/"), limits)).unwrap().body(), "ok");
 }
