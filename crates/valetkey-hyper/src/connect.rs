@@ -40,7 +40,7 @@ struct Ways<R> {
 
 impl<R: Runtime> Connector<R> {
     pub(crate) fn new(runtime: R, tls: ClientConfig, proxies: Proxies, deadline: Duration) -> Self {
-        let route = Route { tcp: Tcp(runtime.clone()), proxies: Arc::new(proxies) };
+        let route = Route { runtime: runtime.clone(), proxies: Arc::new(proxies) };
         Self(Arc::new(Ways { https: HttpsConnector::from((route, tls)), runtime, deadline }))
     }
 
@@ -88,7 +88,7 @@ impl<R: Runtime> Service<Uri> for Connector<R> {
 /// answers is never taken for the server's answer.
 #[derive(Clone)]
 struct Route<R> {
-    tcp: Tcp<R>,
+    runtime: R,
     proxies: Arc<Proxies>,
 }
 
@@ -102,31 +102,16 @@ impl<R: Runtime> Service<Uri> for Route<R> {
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        let Some(proxy) = self.proxies.toward(&target) else { return self.tcp.call(target) };
-        let mut tunnel = Tunnel::new(proxy.uri.clone(), self.tcp.clone());
+        let Some(proxy) = self.proxies.toward(&target) else {
+            return Box::pin(self.runtime.connect(target));
+        };
+        let straight = Self { runtime: self.runtime.clone(), proxies: Arc::default() };
+        let mut tunnel = Tunnel::new(proxy.uri.clone(), straight);
         if let Some(credentials) = &proxy.credentials {
             tunnel = tunnel.with_auth(credentials.clone());
         }
         let connecting = tunnel.call(proxy::with_port(target));
         Box::pin(async move { connecting.await.map_err(in_tunnel) })
-    }
-}
-
-/// The runtime's TCP, as hyper's tunnel wants it.
-#[derive(Clone)]
-struct Tcp<R>(R);
-
-impl<R: Runtime> Service<Uri> for Tcp<R> {
-    type Response = R::Stream;
-    type Error = Failure;
-    type Future = Connecting<R::Stream>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        Box::pin(self.0.connect(target))
     }
 }
 
