@@ -1,4 +1,4 @@
-//! One program per executor, and in none of them a runtime of tokio's.
+//! On every executor, and without a runtime of tokio's in the process.
 
 use std::{
     sync::{Arc, mpsc},
