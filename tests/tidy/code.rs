@@ -1,6 +1,6 @@
 //! Rules about code.
 
-use super::source::{File, code, none, rust_files};
+use super::source::{File, code, has_word, none, rust_files};
 
 /// The longest file, in lines.
 const LONGEST: usize = 600;
