@@ -1,4 +1,4 @@
-//! The trials: each case in each of its ways, one at a time or alone.
+//! The trials: each case in each of its ways, side by side or alone.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,6 +18,9 @@ use crate::{
 
 /// Longer than any case takes; whoever needs more hangs.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// How many trials run at the same time unless the arguments say otherwise: most of them wait.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Held by those that run side by side; one that wants the process for itself takes it alone.
 static TOGETHER: RwLock<()> = RwLock::new(());
@@ -43,7 +46,9 @@ fn full_name(case: &Case, fresh: bool) -> String {
 /// Runs the suite as a test target with `harness = false`, with the arguments of `cargo test`.
 ///
 pub fn run(subject: impl Subject) -> Conclusion {
-    libtest_mimic::run(&Arguments::from_args(), trials(subject))
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
+    libtest_mimic::run(&arguments, trials(subject))
 }
 
 /// One trial a case, called `NAME::CASE`, for a target that has others as well.

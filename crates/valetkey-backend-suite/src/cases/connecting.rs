@@ -17,9 +17,12 @@ pub(crate) const CASES: &[Case] = &[
     both("connecting::unresolved", unresolved),
     both(
         "connecting::s_net_04_the_deadline_of_the_backend_covers_tls",
-        the_deadline_of_the_backend_covers_tls,
+        s_net_04_the_deadline_of_the_backend_covers_tls,
     ),
-    both("connecting::s_net_04_the_deadline_of_a_send_covers_tls", the_deadline_of_a_send_covers_tls),
+    both(
+        "connecting::s_net_04_the_deadline_of_a_send_covers_tls",
+        s_net_04_the_deadline_of_a_send_covers_tls,
+    ),
     both("connecting::the_deadline_is_over_once_connected", the_deadline_is_over_once_connected),
     both("connecting::errors_show_no_request", errors_show_no_request),
 ];
@@ -44,12 +47,12 @@ fn unresolved(scene: &Scene) -> Check {
     })
 }
 
-fn the_deadline_of_the_backend_covers_tls(scene: &Scene) -> Check {
+fn s_net_04_the_deadline_of_the_backend_covers_tls(scene: &Scene) -> Check {
     let setup = Setup { connect: Some(millis(150)), ..Setup::default() };
     silent_handshake(scene, &setup, valetkey_http::Limits::default().connect)
 }
 
-fn the_deadline_of_a_send_covers_tls(scene: &Scene) -> Check {
+fn s_net_04_the_deadline_of_a_send_covers_tls(scene: &Scene) -> Check {
     silent_handshake(scene, &Setup::default(), millis(150))
 }
 
