@@ -110,8 +110,8 @@ fn run_case(subject: Arc<dyn Subject>, case: &'static Case, fresh: bool) -> Resu
         drop((together, alone));
         let _ = done.send(Some(outcome.unwrap_or_else(|_| Err(Trouble::Never("it panicked".to_owned())))));
     });
-    // It has begun; the wait for the others does not count.
-    let _ = outcome.recv();
+    // The wait for the others does not count, but ends if one of them hangs.
+    let _ = outcome.recv_timeout(2 * LONGEST);
     match outcome.recv_timeout(LONGEST) {
         Ok(Some(outcome)) => judge(outcome, &excepted),
         _ => Err(format!("it did not end within {LONGEST:?}")),

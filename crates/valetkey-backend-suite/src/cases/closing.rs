@@ -71,7 +71,7 @@ fn s_tk_18_in_the_middle_of_a_body(scene: &Scene) -> Check {
     let body = bytes::Bytes::from(vec![b'x'; 8 << 20]);
     rows([false, true], |reset| {
         let server = scene.serve(move |peer| {
-            peer.read_some();
+            peer.read_beginning();
             if reset {
                 peer.reset();
             }
