@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
@@ -16,6 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Signing,
     form::{self, Form},
+    jose::jws,
     oauth1,
     secret::wiped,
 };
@@ -206,8 +206,7 @@ impl Draft {
     fn put(&mut self, mut signed: String, signature: &[u8], place: &Place) -> Result<()> {
         let invalid =
             || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("place of a signature");
-        signed.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut signed);
+        jws::append(&mut signed, signature);
         match (place, &mut self.body) {
             (Place::Form(name), Body::Form(form)) => drop(form.push(name, &signed)),
             (Place::Form(_), Body::Bytes(_)) => return Err(invalid()),

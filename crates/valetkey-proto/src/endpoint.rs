@@ -163,6 +163,20 @@ impl Origin {
         parts(uri) == Some((self.secure, self.port))
             && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
     }
+
+    /// The host, in lower case.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Writes it as it begins a URI: a default port is left out (RFC 3986 §6.2.3).
+    pub(crate) fn write(&self, out: &mut String) {
+        let (scheme, default) = if self.secure { ("https", 443) } else { ("http", 80) };
+        out.extend([scheme, "://", &self.host]);
+        if self.port != default {
+            out.extend([":", &self.port.to_string()]);
+        }
+    }
 }
 
 impl fmt::Debug for Origin {
