@@ -197,7 +197,7 @@ impl Encrypter {
     ///
     /// `Config`: [`Reason::RandomFailed`], [`Reason::InvalidKey`], [`Reason::UnsupportedAlgorithm`].
     pub fn encrypt(&self, token: &str, env: &Env<'_>) -> Result<String> {
-        self.begin(env)?.finish(token, env.crypto)
+        self.begin(env)?.finish(token)
     }
 
     /// Draws all that an encryption needs, for a token that is not signed yet.
@@ -211,7 +211,7 @@ impl Encrypter {
         let (key, encrypted_key, parameters) = self.key.wrap(&Fresh::draw(env.random)?, self.encryption)?;
         let protected = encode(self.header(&parameters)?);
         let iv = iv.get(..self.encryption.iv_size()).unwrap_or_default().into();
-        Ok(Encryption { encryption: self.encryption, protected, encrypted_key, key, iv })
+        Ok(Encryption { encryption: self.encryption, protected, encrypted_key, key, iv, crypto: *env.crypto })
     }
 
     fn header(&self, parameters: &KeyParameters) -> Result<Vec<u8>> {
@@ -258,6 +258,7 @@ pub struct Encryption {
     encrypted_key: Vec<u8>,
     key: ContentKey,
     iv: Box<[u8]>,
+    crypto: CryptoProvider,
 }
 
 impl Encryption {
@@ -266,13 +267,13 @@ impl Encryption {
     /// # Errors
     ///
     /// `Config`: [`Reason::UnsupportedAlgorithm`].
-    pub fn finish(self, token: &str, crypto: &CryptoProvider) -> Result<String> {
+    pub fn finish(self, token: &str) -> Result<String> {
         let tag_size = self.encryption.tag_size();
         // Room for a block of padding and the tag, so that nothing is left behind by growing.
         let mut content = Wiped::new(Vec::with_capacity(token.len() + 16 + tag_size));
         content.extend_from_slice(token.as_bytes());
         let associated = self.protected.as_bytes();
-        crypto.aead.seal(self.encryption, self.key.expose(), &self.iv, associated, &mut content)?;
+        self.crypto.aead.seal(self.encryption, self.key.expose(), &self.iv, associated, &mut content)?;
         let (content, tag) = content.split_at(content.len().saturating_sub(tag_size));
         let (encrypted_key, iv) = (encode(&self.encrypted_key), encode(&self.iv));
         Ok([&self.protected, &*encrypted_key, &iv, &encode(content), &encode(tag)].join("."))

@@ -9,6 +9,8 @@ use crate::{
     response::members::{members, read},
 };
 
+/// The longest set.
+const MAX_SET: usize = 256 << 10;
 /// The most keys of a set.
 const MAX_KEYS: usize = 100;
 /// The most keys that are tried on one token that names none.
@@ -41,12 +43,15 @@ pub struct Jwks {
 }
 
 impl Jwks {
-    /// Reads a set of at most 100 keys.
+    /// Reads a set of at most 100 keys and 256 KiB.
     ///
     /// # Errors
     ///
     /// `Protocol`: [`Reason::Malformed`] or [`Reason::MissingParameter`] if it is no set, [`Reason::TooLarge`].
     pub fn parse(json: &str) -> Result<Self> {
+        if json.len() > MAX_SET {
+            return Err(too_large("keys"));
+        }
         let members: Members<'_> = read(json)?;
         let raw = members.keys.ok_or_else(|| super::missing("keys"))?;
         if raw.len() > MAX_KEYS {

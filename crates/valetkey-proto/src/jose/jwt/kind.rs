@@ -160,6 +160,8 @@ pub(super) struct Rules {
     pub(super) forbidden: Claims,
     /// Whether it is for its one audience alone.
     pub(super) sole_audience: bool,
+    /// Whether its issuer is its subject: a client that speaks of itself, and nobody who speaks of users.
+    pub(super) about_itself: Option<bool>,
     /// How old it may be, by `iat`.
     pub(super) max_age: Option<Duration>,
     /// How long it is valid when it is written.
@@ -179,6 +181,7 @@ const ID_TOKEN: Rules = Rules {
     one_of: Claims::NONE,
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::RESPONSE_TYPE]),
     sole_audience: true,
+    about_itself: Some(false),
     max_age: Some(DAY),
     lifetime: Some(Duration::from_secs(HOUR)),
 };
@@ -191,6 +194,7 @@ const LOGOUT_TOKEN: Rules = Rules {
     one_of: Claims::of(&[Claims::SUB, Claims::SID]),
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::NONCE]),
     sole_audience: false,
+    about_itself: Some(false),
     max_age: Some(DAY),
     lifetime: Some(Duration::from_secs(120)),
 };
@@ -203,6 +207,7 @@ const AUTHORIZATION_RESPONSE: Rules = Rules {
     one_of: Claims::of(&[Claims::CODE, Claims::ERROR, Claims::ACCESS_TOKEN, Claims::ID_TOKEN]),
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::SUB, Claims::RESPONSE_TYPE]),
     sole_audience: true,
+    about_itself: None,
     max_age: None,
     lifetime: Some(Duration::from_secs(600)),
 };
@@ -223,6 +228,7 @@ const ACCESS_TOKEN: Rules = Rules {
     one_of: Claims::NONE,
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS]),
     sole_audience: false,
+    about_itself: None,
     max_age: None,
     lifetime: Some(Duration::from_secs(HOUR)),
 };
@@ -236,6 +242,7 @@ const INTROSPECTION: Rules = Rules {
     // RFC 9701 §5: so that it passes for no access token.
     forbidden: Claims::of(&[Claims::SUB, Claims::EXP, Claims::EVENTS, Claims::HTM, Claims::HTU]),
     sole_audience: false,
+    about_itself: None,
     max_age: Some(Duration::from_secs(600)),
     lifetime: None,
 };
@@ -256,6 +263,7 @@ const USER_INFO: Rules = Rules {
     ]),
     // OpenID Connect Core §5.3.2: it is or includes the client.
     sole_audience: false,
+    about_itself: Some(false),
     max_age: None,
     lifetime: None,
 };
@@ -276,6 +284,7 @@ const SIGNED_METADATA: Rules = Rules {
         Claims::RESPONSE_TYPE,
     ]),
     sole_audience: false,
+    about_itself: None,
     max_age: None,
     lifetime: None,
 };
@@ -295,6 +304,7 @@ const CLIENT_ASSERTION: Rules = Rules {
         Claims::SID,
     ]),
     sole_audience: true,
+    about_itself: Some(true),
     max_age: Some(Duration::from_secs(600)),
     lifetime: Some(Duration::from_secs(60)),
 };
@@ -307,6 +317,7 @@ const DPOP_PROOF: Rules = Rules {
     one_of: Claims::NONE,
     forbidden: Claims::of(&[Claims::EVENTS, Claims::INTROSPECTION]),
     sole_audience: false,
+    about_itself: None,
     max_age: Some(Duration::from_secs(60)),
     lifetime: None,
 };
@@ -320,6 +331,7 @@ const REQUEST_OBJECT: Rules = Rules {
     // RFC 9101 §10.8: a subject would make it a client assertion.
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::SUB]),
     sole_audience: false,
+    about_itself: None,
     max_age: Some(Duration::from_secs(HOUR)),
     lifetime: Some(Duration::from_secs(300)),
 };

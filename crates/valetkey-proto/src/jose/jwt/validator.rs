@@ -194,8 +194,8 @@ impl Validator {
         if let (Some(audience), Some(aud)) = (&self.audience, found.aud()) {
             self.check_audience(rules, found, aud, audience)?;
         }
-        if self.kind == Kind::ClientAssertion && found.sub() != found.iss() {
-            return Err(untrusted(Reason::SubjectMismatch));
+        if rules.about_itself.is_some_and(|itself| itself != (found.sub() == found.iss())) {
+            return Err(untrusted(Reason::KindMismatch).with_detail("sub"));
         }
         let is_subject = |sub: &str| !sub.is_empty() && sub.len() <= MAX_SUBJECT;
         if found.sub().is_some_and(|sub| !is_subject(sub)) {
