@@ -37,7 +37,7 @@ fn written(case: &Case, claim: &str) -> Result<String, Stop> {
     let writer = Writer::new(Kind::DpopProof, key)?;
     let token = case.text("access_token");
     let claims = writer.dpop_proof(&Method::GET, &uri(case)?, token, None, &world.env())?;
-    let claims: Value = serde_json::from_str(&claims.expose()).expect("JSON");
+    let claims: Value = serde_json::from_str(claims.expose()).expect("JSON");
     Ok(claims[claim].as_str().expect("a text").to_owned())
 }
 

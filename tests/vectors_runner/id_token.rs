@@ -23,7 +23,7 @@ pub(crate) fn run(case: &Case) -> Answer {
     }
     let checks = Checks::of(case);
     let world = World::at(case.input["now"].as_i64().expect("a time"));
-    let jwks = Jwks::parse(&case.input.get("jwks").unwrap_or(&case.shared["jwks"]).to_string())?;
+    let jwks = Jwks::parse(&case.input.get("jwks").unwrap_or_else(|| &case.shared["jwks"]).to_string())?;
     let keys = jwks.verifying_keys(&algorithms(case), &world.crypto)?;
     let text = |name| case.text(name).expect("a text");
     let leeway = Duration::from_secs(case.input["max_skew"].as_u64().expect("seconds"));

@@ -163,26 +163,29 @@ impl Origin {
         parts(uri) == Some((self.secure, self.port))
             && uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
     }
-
-    /// The host, in lower case.
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Writes it as it begins a URI: a default port is left out (RFC 3986 §6.2.3).
-    pub(crate) fn write(&self, out: &mut String) {
-        let (scheme, default) = if self.secure { ("https", 443) } else { ("http", 80) };
-        out.extend([scheme, "://", &self.host]);
-        if self.port != default {
-            out.extend([":", &self.port.to_string()]);
-        }
-    }
 }
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}:{}", if self.secure { "https" } else { "http" }, self.host, self.port)
     }
+}
+
+/// Writes a URI without its query, normalized (RFC 3986 §6.2): scheme and host in lower case, no default port, a path;
+/// `None` for what [`Origin::of`] finds no origin of.
+pub(crate) fn normalized(uri: &Uri) -> Option<String> {
+    let (secure, port) = parts(uri)?;
+    let host = uri.host()?;
+    let (scheme, default) = if secure { ("https://", 443) } else { ("http://", 80) };
+    let mut out = String::with_capacity(scheme.len() + host.len() + uri.path().len() + ":65535/".len());
+    out.push_str(scheme);
+    out.push_str(host);
+    out.make_ascii_lowercase();
+    if port != default {
+        out.extend([":", &port.to_string()]);
+    }
+    out.push_str(uri.path());
+    Some(out)
 }
 
 /// Whether a URI is `https`, and its port; none of `https://api.example@evil.example` and the like.

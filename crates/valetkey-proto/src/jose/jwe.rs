@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Jwk, decode, encode, header::Header, invalid_key, malformed, parts, untrusted};
+use super::{Jwk, decode, encode, header::Header, invalid_key, jwt::ClaimSet, malformed, parts, untrusted};
 use crate::{
     crypto::{
         ContentEncryption, ContentKey, CryptoProvider, DecryptionKey, EncryptionKey, Fresh, KeyManagement,
@@ -209,21 +209,20 @@ impl Encrypter {
         let mut iv = [0; 16];
         env.random.fill(&mut iv)?;
         let (key, encrypted_key, parameters) = self.key.wrap(&Fresh::draw(env.random)?, self.encryption)?;
-        let protected = encode(self.header(&parameters)?);
+        let protected = encode(self.header(&parameters)?.as_json());
         let iv = iv.get(..self.encryption.iv_size()).unwrap_or_default().into();
         Ok(Encryption { encryption: self.encryption, protected, encrypted_key, key, iv, crypto: *env.crypto })
     }
 
-    fn header(&self, parameters: &KeyParameters) -> Result<Vec<u8>> {
-        let mut header = super::jwt::ClaimSet::new();
+    fn header(&self, parameters: &KeyParameters) -> Result<ClaimSet> {
+        let mut header = ClaimSet::new();
         header.text("alg", self.algorithm.name())?.text("enc", self.encryption.name())?.text("cty", "JWT")?;
         if let Some(kid) = &self.kid {
             header.text("kid", kid)?;
         }
         if let Some(epk) = &parameters.ephemeral {
             let point = crate::crypto::PublicKey::Point { curve: epk.curve, x: &epk.x, y: &epk.y };
-            let json = serde_json::value::RawValue::from_string(point.jwk()).map_err(|_| malformed("epk"))?;
-            header.value("epk", &json)?;
+            header.json("epk", &point.jwk())?;
         }
         let bytes = [
             ("apu", &parameters.producer),
@@ -236,7 +235,7 @@ impl Encrypter {
                 header.text(name, &encode(value))?;
             }
         }
-        Ok(header.to_json().to_vec())
+        Ok(header)
     }
 }
 

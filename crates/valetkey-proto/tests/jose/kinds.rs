@@ -38,7 +38,7 @@ fn sample(kind: Kind, iss: &str, aud: &str) -> String {
         Kind::LogoutToken => {
             text(&mut claims, "sub", subject);
             text(&mut claims, "jti", "1");
-            claims.value("events", &serde_json::json!({ EVENT: {} })).unwrap();
+            claims.json("events", &serde_json::json!({ EVENT: {} }).to_string()).unwrap();
         }
         Kind::AuthorizationResponse => text(&mut claims, "code", "c"),
         Kind::AccessToken => {
@@ -47,7 +47,7 @@ fn sample(kind: Kind, iss: &str, aud: &str) -> String {
             text(&mut claims, "client_id", "client");
         }
         Kind::Introspection => {
-            claims.value("token_introspection", &serde_json::json!({ "active": true })).unwrap();
+            claims.json("token_introspection", r#"{"active":true}"#).unwrap();
         }
         Kind::UserInfo => text(&mut claims, "sub", subject),
         Kind::SignedMetadata => text(&mut claims, "issuer", iss),
@@ -182,4 +182,35 @@ fn s_jw_10_what_makes_a_kind_cannot_be_left_out() {
             refusal(without(kind, name), &format!("{kind:?} without {name}"));
         }
     }
+}
+
+#[test]
+fn s_lo_01_a_logout_token_says_that_a_session_ended() {
+    let ask = |changes: serde_json::Value| {
+        let mut claims = serde_json::json!({
+            "iss": "https://iss.example", "aud": "aud", "iat": NOW, "exp": NOW + 60, "jti": "1", "sid": "s",
+            "events": { EVENT: {} },
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let token = signed(&signing(), r#"{"alg":"ES256","typ":"logout+jwt"}"#, &claims.to_string());
+        validate(Kind::LogoutToken, &token).err().map(|error| error.reason())
+    };
+    assert_eq!(ask(serde_json::json!({})), None, "a session is enough");
+    assert_eq!(ask(serde_json::json!({ "events": { EVENT: { "more": 1 }, "other": {} } })), None);
+    for events in [
+        serde_json::json!({}),
+        serde_json::json!({ EVENT: null }),
+        serde_json::json!({ EVENT: "" }),
+        serde_json::json!({ EVENT: [] }),
+        serde_json::json!({ "other": {} }),
+        serde_json::json!(EVENT),
+        serde_json::json!([EVENT]),
+        serde_json::Value::Null,
+    ] {
+        assert_eq!(ask(serde_json::json!({ "events": events })), Some(Reason::KindMismatch), "{events}");
+    }
+    assert_eq!(ask(serde_json::json!({ "nonce": "n" })), Some(Reason::KindMismatch));
+    assert_eq!(ask(serde_json::json!({ "exp": NOW - 30 })), Some(Reason::JwtExpired));
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
@@ -17,14 +17,14 @@ use crate::{
 /// use valetkey_proto::jose::jwt::ClaimSet;
 ///
 /// let mut claims = ClaimSet::new();
-/// claims.text("iss", "s6BhdRkqt3")?.number("iat", 1_700_000_000)?.value("aud", &["https://as.example"])?;
+/// claims.text("iss", "s6BhdRkqt3")?.number("iat", 1_700_000_000)?.texts("aud", &["https://as.example"])?;
 /// assert_eq!(claims.expose(), r#"{"iss":"s6BhdRkqt3","iat":1700000000,"aud":["https://as.example"]}"#);
 /// assert!(claims.text("iss", "another").is_err());
 /// # Ok::<(), valetkey_proto::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct ClaimSet {
-    /// An object that lacks its end.
+    /// The object.
     json: Wiped<Vec<u8>>,
     /// Where the names stand in it.
     names: Vec<(usize, usize)>,
@@ -35,7 +35,7 @@ impl ClaimSet {
     #[must_use]
     pub fn new() -> Self {
         let mut json = Wiped::new(Vec::with_capacity(512));
-        json.push(b'{');
+        json.extend_from_slice(b"{}");
         Self { json, names: Vec::with_capacity(8) }
     }
 
@@ -45,7 +45,16 @@ impl ClaimSet {
     ///
     /// `Usage`: [`Reason::ReservedParameter`] if there is a claim of this name.
     pub fn text(&mut self, name: &str, text: &str) -> Result<&mut Self> {
-        self.value(name, text)
+        self.add(name, |json| serde_json::to_writer(json, text).is_ok())
+    }
+
+    /// Adds a list of texts.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    pub fn texts(&mut self, name: &str, texts: &[&str]) -> Result<&mut Self> {
+        self.add(name, |json| serde_json::to_writer(json, texts).is_ok())
     }
 
     /// Adds a number, such as a time in seconds.
@@ -54,15 +63,24 @@ impl ClaimSet {
     ///
     /// As [`text`](Self::text).
     pub fn number(&mut self, name: &str, number: i64) -> Result<&mut Self> {
-        self.value(name, &number)
+        self.add(name, |json| serde_json::to_writer(json, &number).is_ok())
     }
 
-    /// Adds a value of any type that JSON can write.
+    /// Adds a value that is written in JSON, as it is.
     ///
     /// # Errors
     ///
-    /// As [`text`](Self::text); [`Reason::InvalidValue`] if JSON cannot write it.
-    pub fn value<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<&mut Self> {
+    /// As [`text`](Self::text); [`Reason::InvalidValue`] if it is not JSON.
+    pub fn json(&mut self, name: &str, value: &str) -> Result<&mut Self> {
+        let value: &RawValue = serde_json::from_str(value).map_err(|_| unwritable())?;
+        self.add(name, |json| {
+            json.extend_from_slice(value.get().as_bytes());
+            true
+        })
+    }
+
+    /// Adds what is written by this function, which says whether it could.
+    fn add(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<&mut Self> {
         let names = self.names.iter().filter_map(|&(start, end)| self.json.get(start..end));
         if names.into_iter().any(|known| known == name.as_bytes()) {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("a claim twice"));
@@ -71,6 +89,7 @@ impl ClaimSet {
         if !name.bytes().all(is_plain) {
             return Err(unwritable());
         }
+        self.json.pop();
         let before = self.json.len();
         if before > 1 {
             self.json.push(b',');
@@ -80,12 +99,13 @@ impl ClaimSet {
         self.json.extend_from_slice(name.as_bytes());
         self.names.push((start, self.json.len()));
         self.json.extend_from_slice(b"\":");
-        if serde_json::to_writer(&mut *self.json, value).is_err() {
+        let is_written = write(&mut self.json);
+        if !is_written {
             self.json.truncate(before);
             self.names.pop();
-            return Err(unwritable());
         }
-        Ok(self)
+        self.json.push(b'}');
+        if is_written { Ok(self) } else { Err(unwritable()) }
     }
 
     /// Adds `jti`, 256 random bits, and `iat`; and `exp` after this lifetime, if there is one.
@@ -104,16 +124,14 @@ impl ClaimSet {
 
     /// The claims, in JSON.
     #[must_use]
-    pub fn expose(&self) -> String {
-        String::from_utf8(self.to_json().to_vec()).unwrap_or_default()
+    pub fn expose(&self) -> &str {
+        // Names are ASCII, and JSON is written as UTF-8.
+        std::str::from_utf8(&self.json).unwrap_or_default()
     }
 
-    /// The whole object.
-    pub(in crate::jose) fn to_json(&self) -> Wiped<Vec<u8>> {
-        let mut json = Wiped::new(Vec::with_capacity(self.json.len() + 1));
-        json.extend_from_slice(&self.json);
-        json.push(b'}');
-        json
+    /// The claims, in JSON.
+    pub(in crate::jose) fn as_json(&self) -> &[u8] {
+        &self.json
     }
 }
 

@@ -281,6 +281,8 @@ const SIGNED_METADATA: Rules = Rules {
         Claims::NONCE,
         Claims::CODE,
         Claims::ERROR,
+        Claims::ACCESS_TOKEN,
+        Claims::ID_TOKEN,
         Claims::RESPONSE_TYPE,
     ]),
     sole_audience: false,

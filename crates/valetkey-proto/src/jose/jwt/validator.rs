@@ -447,7 +447,7 @@ impl<'a> ProofOf<'a> {
         }
         if let Some(token) = self.access_token {
             let hash = proof::token_hash(token, env.crypto);
-            if !found.ath().is_some_and(|ath| same(ath.as_bytes(), hash.as_bytes())) {
+            if !found.ath().is_some_and(|ath| same(ath.as_bytes(), &hash)) {
                 return other("ath");
             }
         }

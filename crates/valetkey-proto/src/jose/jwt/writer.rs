@@ -125,7 +125,8 @@ impl Writer {
         let mut claims = ClaimSet::new();
         claims.text("htm", method.as_str())?.text("htu", &proof::target(uri)?)?.fresh(None, env)?;
         if let Some(token) = access_token {
-            claims.text("ath", &proof::token_hash(token, env.crypto))?;
+            let hash = proof::token_hash(token, env.crypto);
+            claims.text("ath", std::str::from_utf8(&hash).unwrap_or_default())?;
         }
         if let Some(nonce) = nonce {
             claims.text("nonce", nonce)?;
@@ -149,7 +150,7 @@ impl Writer {
     /// What is to be signed for these claims.
     #[must_use]
     pub fn input(&self, claims: &ClaimSet) -> String {
-        self.head.input(&claims.to_json())
+        self.head.input(claims.as_json())
     }
 
     /// Signs claims with a key that is here.
@@ -158,7 +159,7 @@ impl Writer {
     ///
     /// `Config`: [`Reason::SigningFailed`]; [`Reason::UnsupportedAlgorithm`] for a key that is elsewhere.
     pub fn sign(&self, claims: &ClaimSet) -> Result<String> {
-        self.head.sign(&self.key, &claims.to_json())
+        self.head.sign(&self.key, claims.as_json())
     }
 
     /// Signs claims and puts the JWT into a request: at once, or when the key that is elsewhere has signed.
