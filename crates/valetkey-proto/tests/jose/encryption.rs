@@ -3,11 +3,15 @@
 use serde_json::{Value, json};
 use valetkey_proto::{
     ErrorKind, Reason,
-    crypto::{ContentEncryption, KeyManagement, PrivateKey},
+    crypto::{
+        ContentEncryption, ContentKey, DecryptionKey, EncryptionKey, KeyManagement, PrivateKey,
+        SignatureAlgorithm, SigningKey, VerifyingKey,
+    },
     jose::{
         Jwk,
         jwe::{Decrypter, Encrypter},
         jws::Unverified,
+        jwt::{ClaimSet, Expected},
     },
 };
 
@@ -150,6 +154,34 @@ fn s_jw_12_encrypted_is_not_signed_and_signed_is_not_encrypted() {
     assert_eq!(refused, (ErrorKind::Protocol, Reason::Malformed));
     for text in ["", "....", ".....", &".".repeat(1_000_000)] {
         assert_eq!(refusal(decrypter(PAIRS[1]).decrypt(text, &crypto()), "dots").0, ErrorKind::Protocol);
+    }
+}
+
+#[test]
+fn nothing_that_holds_a_key_or_a_claim_shows_it() {
+    let secret = b"canary, and so many bytes more..";
+    let jwk = format!(r#"{{"kty":"oct","k":"{}"}}"#, b64(secret));
+    let (algorithm, encryption) = (K::Dir, C::A256Gcm);
+    let encrypter = Encrypter::secret(secret, algorithm, encryption, &crypto()).unwrap();
+    let mut claims = ClaimSet::new();
+    claims.text("sub", "canary").unwrap();
+    let hs256 = SignatureAlgorithm::Hs256;
+    let shown = [
+        format!("{:?}", PrivateKey::parse(P256.as_bytes()).unwrap()),
+        format!("{:?}", Jwk::parse(&jwk).unwrap()),
+        format!("{:?}", SigningKey::secret(hs256, secret, &crypto()).unwrap()),
+        format!("{:?}", VerifyingKey::secret(hs256, secret, &crypto()).unwrap()),
+        format!("{:?}", ContentKey::new(secret.to_vec())),
+        format!("{:?} {:?}", DecryptionKey::Secret(secret), EncryptionKey::Secret(secret)),
+        format!("{encrypter:?} {:?}", encrypter.begin(&env()).unwrap()),
+        format!("{:?}", Decrypter::secret(secret, algorithm, encryption, &crypto()).unwrap()),
+        format!("{claims:?} {:?}", Expected::new().nonce("canary").access_token("canary")),
+    ];
+    let numbers = secret[..6].iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    for shown in shown {
+        for trace in ["canary", &b64(secret), &numbers, "EjRWeJCrze8"] {
+            assert!(!shown.contains(trace), "{shown}");
+        }
     }
 }
 

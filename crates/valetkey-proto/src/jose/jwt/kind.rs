@@ -173,17 +173,29 @@ const DAY: Duration = Duration::from_secs(24 * HOUR);
 /// What no kind has that is about a user, a client or a server.
 const OF_OTHERS: &[Claims] = &[Claims::HTM, Claims::HTU, Claims::INTROSPECTION];
 
-const ID_TOKEN: Rules = Rules {
+/// What holds unless a row says otherwise.
+const BASE: Rules = Rules {
     typ: &["JWT"],
-    untyped: true,
+    untyped: false,
     writes_typ: false,
-    required: Claims::of(&[Claims::ISS, Claims::SUB, Claims::AUD, Claims::EXP, Claims::IAT]),
+    required: Claims::NONE,
     one_of: Claims::NONE,
+    forbidden: Claims::NONE,
+    sole_audience: false,
+    about_itself: None,
+    max_age: None,
+    lifetime: None,
+};
+
+const ID_TOKEN: Rules = Rules {
+    untyped: true,
+    required: Claims::of(&[Claims::ISS, Claims::SUB, Claims::AUD, Claims::EXP, Claims::IAT]),
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::RESPONSE_TYPE]),
     sole_audience: true,
     about_itself: Some(false),
     max_age: Some(DAY),
     lifetime: Some(Duration::from_secs(HOUR)),
+    ..BASE
 };
 
 const LOGOUT_TOKEN: Rules = Rules {
@@ -193,28 +205,24 @@ const LOGOUT_TOKEN: Rules = Rules {
     required: Claims::of(&[Claims::ISS, Claims::AUD, Claims::EXP, Claims::IAT, Claims::JTI, Claims::EVENTS]),
     one_of: Claims::of(&[Claims::SUB, Claims::SID]),
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::NONCE]),
-    sole_audience: false,
     about_itself: Some(false),
     max_age: Some(DAY),
     lifetime: Some(Duration::from_secs(120)),
+    ..BASE
 };
 
 const AUTHORIZATION_RESPONSE: Rules = Rules {
-    typ: &["JWT"],
     untyped: true,
-    writes_typ: false,
     required: Claims::of(&[Claims::ISS, Claims::AUD, Claims::EXP]),
     one_of: Claims::of(&[Claims::CODE, Claims::ERROR, Claims::ACCESS_TOKEN, Claims::ID_TOKEN]),
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::SUB, Claims::RESPONSE_TYPE]),
     sole_audience: true,
-    about_itself: None,
-    max_age: None,
     lifetime: Some(Duration::from_secs(600)),
+    ..BASE
 };
 
 const ACCESS_TOKEN: Rules = Rules {
     typ: &["at+jwt"],
-    untyped: false,
     writes_typ: true,
     required: Claims::of(&[
         Claims::ISS,
@@ -225,34 +233,24 @@ const ACCESS_TOKEN: Rules = Rules {
         Claims::JTI,
         Claims::CLIENT_ID,
     ]),
-    one_of: Claims::NONE,
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS]),
-    sole_audience: false,
-    about_itself: None,
-    max_age: None,
     lifetime: Some(Duration::from_secs(HOUR)),
+    ..BASE
 };
 
 const INTROSPECTION: Rules = Rules {
     typ: &["token-introspection+jwt"],
-    untyped: false,
     writes_typ: true,
     required: Claims::of(&[Claims::ISS, Claims::AUD, Claims::IAT, Claims::INTROSPECTION]),
-    one_of: Claims::NONE,
     // RFC 9701 §5: so that it passes for no access token.
     forbidden: Claims::of(&[Claims::SUB, Claims::EXP, Claims::EVENTS, Claims::HTM, Claims::HTU]),
-    sole_audience: false,
-    about_itself: None,
     max_age: Some(Duration::from_secs(600)),
-    lifetime: None,
+    ..BASE
 };
 
 const USER_INFO: Rules = Rules {
-    typ: &["JWT"],
     untyped: true,
-    writes_typ: false,
     required: Claims::of(&[Claims::ISS, Claims::SUB, Claims::AUD]),
-    one_of: Claims::NONE,
     forbidden: Claims::of(&[
         Claims::of(OF_OTHERS),
         Claims::EVENTS,
@@ -262,16 +260,12 @@ const USER_INFO: Rules = Rules {
         Claims::RESPONSE_TYPE,
     ]),
     // OpenID Connect Core §5.3.2: it is or includes the client.
-    sole_audience: false,
     about_itself: Some(false),
-    max_age: None,
-    lifetime: None,
+    ..BASE
 };
 
 const SIGNED_METADATA: Rules = Rules {
-    typ: &["JWT"],
     untyped: true,
-    writes_typ: false,
     required: Claims::ISS,
     one_of: Claims::of(&[Claims::ISSUER, Claims::RESOURCE]),
     forbidden: Claims::of(&[
@@ -285,18 +279,13 @@ const SIGNED_METADATA: Rules = Rules {
         Claims::ID_TOKEN,
         Claims::RESPONSE_TYPE,
     ]),
-    sole_audience: false,
-    about_itself: None,
-    max_age: None,
-    lifetime: None,
+    ..BASE
 };
 
 const CLIENT_ASSERTION: Rules = Rules {
     typ: &["client-authentication+jwt"],
     untyped: true,
-    writes_typ: false,
     required: Claims::of(&[Claims::ISS, Claims::SUB, Claims::AUD, Claims::EXP, Claims::JTI]),
-    one_of: Claims::NONE,
     forbidden: Claims::of(&[
         Claims::of(OF_OTHERS),
         Claims::EVENTS,
@@ -309,31 +298,25 @@ const CLIENT_ASSERTION: Rules = Rules {
     about_itself: Some(true),
     max_age: Some(Duration::from_secs(600)),
     lifetime: Some(Duration::from_secs(60)),
+    ..BASE
 };
 
 const DPOP_PROOF: Rules = Rules {
     typ: &["dpop+jwt"],
-    untyped: false,
     writes_typ: true,
     required: Claims::of(&[Claims::JTI, Claims::HTM, Claims::HTU, Claims::IAT]),
-    one_of: Claims::NONE,
     forbidden: Claims::of(&[Claims::EVENTS, Claims::INTROSPECTION]),
-    sole_audience: false,
-    about_itself: None,
     max_age: Some(Duration::from_secs(60)),
-    lifetime: None,
+    ..BASE
 };
 
 const REQUEST_OBJECT: Rules = Rules {
     typ: &["oauth-authz-req+jwt"],
-    untyped: false,
     writes_typ: true,
     required: Claims::of(&[Claims::ISS, Claims::AUD, Claims::EXP, Claims::CLIENT_ID, Claims::RESPONSE_TYPE]),
-    one_of: Claims::NONE,
     // RFC 9101 §10.8: a subject would make it a client assertion.
     forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::SUB]),
-    sole_audience: false,
-    about_itself: None,
     max_age: Some(Duration::from_secs(HOUR)),
     lifetime: Some(Duration::from_secs(300)),
+    ..BASE
 };
