@@ -45,7 +45,9 @@ fn kind(error: &reqwest::Error, ended_early: FailureKind) -> FailureKind {
             return FailureKind::Tls;
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-            if error.is_parse() {
+            if error.is_parse_too_large() {
+                return FailureKind::TooLarge;
+            } else if error.is_parse() {
                 return FailureKind::Protocol;
             } else if error.is_incomplete_message() {
                 return ended_early;

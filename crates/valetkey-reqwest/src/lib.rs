@@ -59,7 +59,7 @@
 //! * The deadline for connecting is the backend's ([`Builder::connect_timeout`]), not that of a send, which counts as a
 //!   part of [`Limits::head`](valetkey_http::Limits::head).
 //! * A response head of more than 100 fields, or of some 400 KiB, is
-//!   [`FailureKind::Protocol`](valetkey_http::FailureKind::Protocol) before the limits of the send are looked at.
+//!   [`FailureKind::TooLarge`](valetkey_http::FailureKind::TooLarge) whatever the limits of the send allow.
 //! * A failure after the connection stood is [`Sent::Maybe`](valetkey_http::Sent::Maybe), even if not a byte had left.
 
 mod backend;

@@ -97,7 +97,7 @@ impl UreqBackend {
             .timeout_send_request(time(limits.head))
             .timeout_send_body(time(limits.head))
             .timeout_recv_response(time(limits.head))
-            .timeout_per_read(time(limits.idle.max(limits.head)))
+            .timeout_per_read(time(limits.idle))
             .timeout_global(time(limits.total))
             .build();
         match agent.run(request) {

@@ -15,7 +15,7 @@ use valetkey_http::{BoxError, Limits};
 
 use crate::{
     UreqBackend,
-    connect::{Connecting, Resolving},
+    connect::{Resolving, connector},
 };
 
 /// How many idle connections are kept, three of them to one server: as many as ureq keeps by default.
@@ -129,7 +129,7 @@ impl Builder {
             if let Some(proxy) = &proxy {
                 config = config.proxy(proxy.clone());
             }
-            Agent::with_parts(config.build(), Connecting::default(), Resolving::default())
+            Agent::with_parts(config.build(), connector(), Resolving::default())
         };
         Ok(UreqBackend { pooled: agent(KEPT), single: agent(0), connect: self.connect })
     }

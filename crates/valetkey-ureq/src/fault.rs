@@ -34,15 +34,6 @@ pub(crate) fn in_body(error: Error) -> Failure {
     Failure::new(Sent::Maybe, kind).with_source(error)
 }
 
-/// What kept a connection from being made.
-pub(crate) fn of_connecting(error: &Error) -> FailureKind {
-    match error {
-        Error::Tls(_) | Error::Rustls(_) | Error::TlsRequired | Error::Pem(_) => FailureKind::Tls,
-        Error::Io(error) if is_tls(error) => FailureKind::Tls,
-        _ => FailureKind::Connect,
-    }
-}
-
 /// Which deadline passed, if one did.
 pub(crate) fn timeout(error: &Error, is_connecting: bool) -> Option<FailureKind> {
     let Error::Timeout(timeout) = error else { return None };
@@ -61,7 +52,9 @@ fn kind(error: &Error, ended_early: FailureKind) -> FailureKind {
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => ended_early,
         Error::Io(_) => FailureKind::Closed,
         Error::Rustls(_) => FailureKind::Tls,
-        Error::Protocol(_) | Error::BodyStalled => FailureKind::Protocol,
+        Error::Protocol(_) => FailureKind::Protocol,
+        // There is no more input, and it ends in the middle of a chunk.
+        Error::BodyStalled => ended_early,
         Error::LargeResponseHeader(..) => FailureKind::TooLarge,
         Error::RedirectFailed | Error::TooManyRedirects => FailureKind::Redirected,
         _ => FailureKind::Other,

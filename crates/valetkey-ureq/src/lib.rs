@@ -43,18 +43,17 @@
 //!
 //! Deadlines, beyond which nothing waits:
 //!
-//! * [`Limits::total`](valetkey_http::Limits::total) is exact.
+//! * [`Limits::total`](valetkey_http::Limits::total) and [`Limits::idle`](valetkey_http::Limits::idle) are exact.
 //! * [`Limits::connect`](valetkey_http::Limits::connect) counts the lookup, and then the connection with its proxy and
 //!   TLS, each anew.
 //! * [`Limits::head`](valetkey_http::Limits::head) counts sending the head, sending the body, and waiting for the
 //!   answer's head, each anew.
-//! * [`Limits::idle`](valetkey_http::Limits::idle) counts as no less than `head`: ureq has one limit for each read,
-//!   whatever it reads.
 //!
 //! [`Sent::Nothing`](valetkey_http::Sent::Nothing) is said if no connection could be made, and of a request with a body
 //! if that body was not begun. Otherwise a failure is [`Sent::Maybe`](valetkey_http::Sent::Maybe), even if not a byte had
 //! left. A connection that is reset in the middle of a body without length counts as that body's end; such bodies are
-//! marked [`Unframed`](valetkey_http::Unframed) in any case.
+//! marked [`Unframed`](valetkey_http::Unframed) in any case. An answer with more header fields than ureq reads is
+//! [`FailureKind::Protocol`](valetkey_http::FailureKind::Protocol), not `TooLarge`.
 
 mod backend;
 mod builder;

@@ -16,7 +16,7 @@ async fn s_tk_18_each_fault_costs_one_transmission_and_is_told() {
         ("HTTP/1.1 200 OK\r\n", FailureKind::Closed, Sent::Maybe),
         ("SSH-2.0-x\r\n\r\n", FailureKind::Protocol, Sent::Maybe),
         ("HTTP/1.1 200 OK\r\n: x\r\n\r\n", FailureKind::Protocol, Sent::Maybe),
-        (&long, FailureKind::Protocol, Sent::Maybe),
+        (&long, FailureKind::TooLarge, Sent::Maybe),
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc", FailureKind::Truncated, OK),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", FailureKind::Truncated, OK),
         (
