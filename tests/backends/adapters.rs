@@ -27,8 +27,9 @@ pub(crate) trait Running {
 
 /// All of them.
 pub(crate) static ADAPTERS: [Adapter; 3] = [
-    Adapter { name: "hyper", start: || Box::new(OnTokio::new(hyper)) },
-    Adapter { name: "reqwest", start: || Box::new(OnTokio::new(reqwest)) },
+    Adapter { name: "hyper", start: || Box::new(OnTokio::new(Builder::new_current_thread(), hyper)) },
+    // reqwest's connections are tasks, which close when the runtime gets to it: one that is driven by itself.
+    Adapter { name: "reqwest", start: || Box::new(OnTokio::new(Builder::new_multi_thread(), reqwest)) },
     Adapter { name: "ureq", start: || Box::new(Blocking(ureq())) },
 ];
 
@@ -51,8 +52,8 @@ struct OnTokio {
 }
 
 impl OnTokio {
-    fn new(backend: fn(Handle) -> Arc<dyn Backend>) -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    fn new(mut runtime: Builder, backend: fn(Handle) -> Arc<dyn Backend>) -> Self {
+        let runtime = runtime.enable_all().build().expect("a runtime");
         let backend = backend(runtime.handle().clone());
         Self { runtime, backend }
     }

@@ -16,7 +16,7 @@ impl Subject for Reqwest {
 
     fn backend(&self, setup: &Setup) -> Result<Arc<dyn Backend>, BoxError> {
         let mut builder = ReqwestBackend::builder()
-            .client(|| reqwest::Client::builder().no_proxy())
+            .client(|| reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1))
             .bundled_roots()
             .handle(self.0.handle().clone());
         if let Some(roots) = &setup.roots_pem {
