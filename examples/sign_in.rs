@@ -5,24 +5,18 @@
 
 use std::{error::Error, io, process::ExitCode};
 
-use bytes::Bytes;
 use valetkey::{
     Client,
     oauth2::authorization::{Callback, PendingAuthorization},
 };
-use valetkey_http::Backend;
+use valetkey_examples::use_session;
 use valetkey_hyper::HyperBackend;
 use valetkey_native::{LoopbackListener, open_browser};
 use valetkey_testkit::{Provider, User};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tell(async { sign_in(HyperBackend::new()?).await }.await)
-}
-
-/// What a program ends with.
-pub(crate) fn tell(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
-    match outcome {
+    match sign_in().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -31,8 +25,7 @@ pub(crate) fn tell(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// Nothing in here knows what carries its requests: `sign_in_smol` runs it without tokio.
-pub(crate) async fn sign_in(backend: impl Backend) -> Result<(), Box<dyn Error>> {
+async fn sign_in() -> Result<(), Box<dyn Error>> {
     let in_browser = std::env::args().any(|argument| argument == "--browser");
     let user = if in_browser { User::interactive() } else { User::approves("alice") };
     let provider = Provider::builder().real_clock().user(user).build();
@@ -45,7 +38,7 @@ pub(crate) async fn sign_in(backend: impl Backend) -> Result<(), Box<dyn Error>>
     let redirect_uri = listener.as_ref().map_or("http://127.0.0.1:9999/cb", LoopbackListener::redirect_uri);
 
     // A program on a user's machine has no secret: it is a public client.
-    let client = Client::builder(backend)
+    let client = Client::builder(HyperBackend::new()?)
         .discover(&issuer)
         .id("native")
         .redirect_uri(redirect_uri)
@@ -72,18 +65,7 @@ pub(crate) async fn sign_in(backend: impl Backend) -> Result<(), Box<dyn Error>>
     let session = client.redeem(pending, callback).await?;
     println!("the code was exchanged for tokens");
 
-    let me = format!("{issuer}/api/me");
-    let response = session.send(http::Request::get(&me).body(Bytes::new())?).await?;
-    println!("the API answered {}", response.status());
-
-    session.refresh().await?;
-    println!("the tokens were renewed");
-
-    let response = session.send(http::Request::get(&me).body(Bytes::new())?).await?;
-    let user = String::from_utf8_lossy(response.body());
-    let name = user.split("\"sub\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("nobody");
-    println!("signed in as {name}");
-    Ok(())
+    use_session(&session, &issuer).await
 }
 
 /// Has the user open the URL, and takes the address at which the browser ends.

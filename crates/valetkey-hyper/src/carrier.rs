@@ -2,12 +2,10 @@
 
 use std::{fmt, pin::pin, time::Duration};
 
-use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri, Version,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING, USER_AGENT},
-};
+use http::{HeaderValue, Version, header::USER_AGENT};
 use valetkey_http::{
-    Failure, FailureKind, Limits, Request, Response, Sent, Task, Unframed, adapter::exchange,
+    Failure, FailureKind, Limits, Request, Response, Sent, Task, Unframed,
+    adapter::{check, exchange, is_unframed},
 };
 
 use crate::{
@@ -138,41 +136,4 @@ impl<R: Runtime> fmt::Debug for Carrier<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f, "Carrier")
     }
-}
-
-/// Refuses what hyper would send differently from how it was given.
-fn check(request: &Request) -> Result<(), Failure> {
-    let refused = |why: &'static str| Err(Failure::new(Sent::Nothing, FailureKind::Config).with_source(why));
-    let uri: &Uri = request.uri();
-    let Some(authority) = uri.authority() else { return refused("the URI is not absolute") };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return refused("the URI is neither http nor https");
-    }
-    if authority.as_str().contains('@') {
-        return refused("the URI carries a user name");
-    }
-    let port = authority.as_str().get(authority.host().len()..).unwrap_or_default();
-    if authority.host().is_empty() || !(matches!(port, "" | ":") || authority.port_u16().is_some()) {
-        return refused("the URI has no host, or no such port exists");
-    }
-    if request.method() == Method::CONNECT {
-        return refused("CONNECT is for proxies");
-    }
-    Ok(())
-}
-
-/// Whether the end of the body was told by nothing but the end of the connection (RFC 9112 §6.3).
-fn is_unframed(method: &Method, response: &Response) -> bool {
-    response.version() <= Version::HTTP_11
-        && !response.body().is_empty()
-        && *method != Method::HEAD
-        && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        && !response.headers().contains_key(CONTENT_LENGTH)
-        && !ends_chunked(response.headers())
-}
-
-fn ends_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back().and_then(|value| value.to_str().ok());
-    let last = last.and_then(|value| value.rsplit(',').next()).unwrap_or_default();
-    last.trim().eq_ignore_ascii_case("chunked")
 }
