@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{PrivateKeyDer, pem::PemObject},
@@ -144,9 +144,13 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::default();
+        // OpenSSL finds an issuer by its name, and by default rcgen names all alike.
+        let name = format!("authority {:02x?}", &key.public_key_raw()[1..9]);
+        parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
+        Self(CertifiedIssuer::self_signed(parameters, key).unwrap())
     }
 
     pub(crate) fn pem(&self) -> String {

@@ -1,0 +1,157 @@
+//! What is libcurl's alone: TLS, proxies, and what of it dies.
+
+use valetkey_http::{Backend, FailureKind, Limits, Phase, Sent, Unframed, block_on};
+use valetkey_surf::{BuildError, SurfBackend};
+
+use crate::{
+    get, millis, post, send,
+    server::{Authority, Server},
+    told,
+};
+
+fn backend() -> SurfBackend {
+    SurfBackend::new().unwrap()
+}
+
+fn trusting(authority: &Authority) -> SurfBackend {
+    SurfBackend::builder().extra_roots(authority.pem()).build().unwrap()
+}
+
+fn secure(authority: &Authority, name: &str) -> Server {
+    let config = authority.server(name, &["h2", "http/1.1"]);
+    Server::start(move |peer| {
+        let mut peer = peer.secured(&config);
+        while peer.request().is_some() {
+            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        }
+    })
+}
+
+#[test]
+fn s_net_02_certificates_are_checked_by_libcurl() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = secure(&authority, "localhost");
+    let port = server.address.port();
+    let url = format!("https://localhost:{port}/");
+    let trusting_one = trusting(&authority);
+    assert_eq!(send(&trusting_one, get(&url)).unwrap().body(), "ok");
+    let by_address = format!("https://127.0.0.1:{port}/");
+    for (backend, url) in [(trusting_one, &by_address), (trusting(&other), &url), (backend(), &url)] {
+        let failure = send(&backend, post(url, "code=1")).unwrap_err();
+        assert_eq!(told(&failure), (FailureKind::Tls, Sent::Nothing));
+    }
+    assert_eq!(server.seen().len(), 1);
+    let both = SurfBackend::builder().extra_roots(other.pem()).extra_roots(authority.pem()).build().unwrap();
+    assert_eq!(send(&both, get(&url)).unwrap().body(), "ok", "roots add up");
+}
+
+#[test]
+fn a_client_certificate_on_surf() {
+    let authority = Authority::new();
+    let config = authority.demanding_server("localhost");
+    let server = Server::start(move |peer| {
+        let mut peer = peer.secured(&config);
+        while peer.request().is_some() {
+            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    let url = format!("https://localhost:{}/", server.address.port());
+    let (chain, key) = authority.issue("client");
+    let known = SurfBackend::builder().extra_roots(authority.pem()).identity(chain, key);
+    assert!(!format!("{known:?}").contains("PRIVATE"));
+    assert_eq!(send(&known.build().unwrap(), get(&url)).unwrap().body(), "ok");
+    // TLS 1.3 refuses after the handshake, when the request may have left already.
+    let failure = send(&trusting(&authority), post(&url, "code=1")).unwrap_err();
+    assert!(matches!(failure.kind(), FailureKind::Tls | FailureKind::Closed), "{failure:?}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn identities_and_proxies_that_cannot_be_used() {
+    let (chain, key) = Authority::new().issue("client");
+    for (chain, key) in [("none", &*key), (&*chain, "none")] {
+        let error = SurfBackend::builder().identity(chain, key).build();
+        assert!(matches!(error, Err(BuildError::Identity(_))));
+    }
+    for url in ["socks5://u:secret@host", "https://u:secret@host", "http://u:secret@host/path", ""] {
+        let error = SurfBackend::builder().proxy(url).build().unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("secret"));
+        assert!(matches!(error, BuildError::Proxy), "{url}");
+    }
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_tunnel_and_this_machine_is_not() {
+    let proxy = Server::answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    let backend = SurfBackend::builder().proxy(proxy.url("")).build().unwrap();
+    assert!(!format!("{backend:?}").contains(&proxy.address.to_string()));
+    let failure = send(&backend, post("https://server.test/token?secret", "code=1")).unwrap_err();
+    assert_eq!(failure.sent(), Sent::Nothing, "the body was not asked for");
+    let seen = proxy.seen();
+    assert!(seen[0].starts_with("CONNECT server.test:443 HTTP/1.1\r\n") && !seen[0].contains("secret"));
+    let server = Server::keeping();
+    assert_eq!(send(&backend, get(server.url("/"))).unwrap().body(), "ok");
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
+fn what_libcurl_would_drop_is_refused() {
+    let server = Server::keeping();
+    let mut repeated = get(server.url("/"));
+    repeated.headers_mut().append("x", "1".parse().unwrap());
+    repeated.headers_mut().append("x", "2".parse().unwrap());
+    let head = http::Request::head(server.url("/")).body(bytes::Bytes::new()).unwrap();
+    for request in [repeated, head, get(server.url("/path?"))] {
+        let failure = send(&backend(), request).unwrap_err();
+        assert_eq!(told(&failure), (FailureKind::Config, Sent::Nothing));
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_body_that_ends_with_the_connection_is_marked() {
+    let whole = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody");
+    assert!(send(&backend(), get(whole.url("/"))).unwrap().extensions().get::<Unframed>().is_none());
+    let marked = Server::answering("HTTP/1.1 200 OK\r\n\r\nbody");
+    let response = send(&backend(), get(marked.url("/"))).unwrap();
+    assert!(response.extensions().get::<Unframed>().is_some());
+    // Nobody knows whether the head was all of it.
+    let empty = Server::answering("HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(send(&backend(), get(empty.url("/"))).unwrap_err().kind(), FailureKind::Truncated);
+    let interim =
+        Server::answering("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
+    let response = send(&backend(), get(interim.url("/"))).unwrap();
+    assert_eq!((response.status().as_u16(), response.headers().len()), (204, 0));
+}
+
+#[test]
+fn s_net_04_the_connect_deadline_of_each_send_covers_tls() {
+    let silent = Server::start(|peer| peer.await_end());
+    let url = format!("https://localhost:{}/", silent.address.port());
+    let timeout = (FailureKind::Timeout(Phase::Connect), Sent::Nothing);
+    let quick = SurfBackend::builder().connect_timeout(millis(80)).build().unwrap();
+    assert_eq!(told(&send(&quick, get(&url)).unwrap_err()), timeout);
+    let mut limits = Limits::default();
+    limits.connect = millis(80);
+    limits.head = millis(4_000);
+    assert_eq!(told(&block_on(backend().send(get(&url), limits)).unwrap_err()), timeout);
+    // Over once connected.
+    let slow = Server::start(|peer| {
+        peer.request();
+        let (_keep, wait) = std::sync::mpsc::channel::<()>();
+        wait.recv_timeout(millis(160)).unwrap_err();
+        peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    });
+    assert_eq!(send(&quick, get(slow.url("/"))).unwrap().body(), "ok");
+}
+
+#[test]
+fn many_kinds_of_deadlines_share_the_backend() {
+    let backend = backend();
+    let server = Server::keeping();
+    for time in 1..12 {
+        let mut limits = Limits::default();
+        limits.total = millis(10_000 + time);
+        assert_eq!(block_on(backend.send(get(server.url("/")), limits)).unwrap().body(), "ok");
+    }
+}
