@@ -117,7 +117,7 @@ impl SurfBackend {
             Client::H1(_) => false,
         };
         if may_be_cut && !is_bodiless(&draft.method, status) {
-            return Err(Failure::new(Sent::Answered(status), FailureKind::Truncated));
+            return Err(Failure::new(Sent::Maybe, FailureKind::Closed));
         }
         if is_unframed(&draft.method, &response) {
             response.extensions_mut().insert(Unframed::new());

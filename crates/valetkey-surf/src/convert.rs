@@ -22,6 +22,8 @@ pub(crate) struct Abilities {
     pub(crate) head: bool,
     /// The query of `/path?`.
     pub(crate) empty_query: bool,
+    /// Percent-encoded bytes in lower case.
+    pub(crate) lower_escapes: bool,
     /// Several fields of one name.
     pub(crate) repeated_fields: bool,
     /// A field `Connection` of the request's own.
@@ -121,11 +123,17 @@ fn url(uri: &Uri, can: &Abilities) -> Result<Url, Failure> {
         Err(refusal("surf would change the URI"))
     } else if uri.query() == Some("") && !can.empty_query {
         Err(refusal("surf on libcurl drops an empty query"))
+    } else if has_lower_escapes(url.as_str()) && !can.lower_escapes {
+        Err(refusal("surf on libcurl writes percent-encoding in capitals"))
     } else if url.scheme() == "https" && !can.tls {
         Err(refusal("surf on async-h1 has no TLS here"))
     } else {
         Ok(url)
     }
+}
+
+fn has_lower_escapes(url: &str) -> bool {
+    url.split('%').skip(1).any(|rest| rest.bytes().take(2).any(|digit| digit.is_ascii_lowercase()))
 }
 
 /// A body goes with its length, and at once.

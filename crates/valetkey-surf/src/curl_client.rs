@@ -31,6 +31,7 @@ pub(crate) const ABILITIES: Abilities = Abilities {
     tls: true,
     head: false,
     empty_query: false,
+    lower_escapes: false,
     repeated_fields: false,
     connection_field: true,
     untyped_post: false,
@@ -118,6 +119,8 @@ impl Clients {
                     false => (FailureKind::Timeout(Phase::Connect), Sent::Nothing),
                 }
             }
+            // Which means here that there was none: it has to have begun for its head to be told.
+            isahc::Error::ResponseBodyError(_) => (FailureKind::Closed, Sent::Maybe),
             error => (kind(error), how_far(error)),
         };
         Err(Failure::new(sent, kind).with_source(Told::by(error)))
@@ -248,7 +251,7 @@ fn kind(error: &isahc::Error) -> FailureKind {
         isahc::Error::ConnectFailed => FailureKind::Connect,
         isahc::Error::CouldntResolveHost | isahc::Error::CouldntResolveProxy => FailureKind::Resolve,
         isahc::Error::Curl(text) => curl_kind(text),
-        isahc::Error::InvalidHttpFormat(_) => FailureKind::Protocol,
+        isahc::Error::InvalidContentEncoding(_) | isahc::Error::InvalidHttpFormat(_) => FailureKind::Protocol,
         isahc::Error::Io(_) | isahc::Error::NoResponse => FailureKind::Closed,
         isahc::Error::ResponseBodyError(_) => FailureKind::Truncated,
         isahc::Error::Timeout => FailureKind::Timeout(Phase::Total),
@@ -264,12 +267,15 @@ fn curl_kind(text: &str) -> FailureKind {
     const WEIRD_SERVER_REPLY: u32 = 8;
     const SEND_ERROR: u32 = 55;
     const RECV_ERROR: u32 = 56;
+    const SSL_CLIENTCERT: u32 = 98;
     const TOO_LARGE: u32 = 100;
     let is = |code| ::curl::Error::new(code).description() == text;
     if is(RECV_ERROR) || is(SEND_ERROR) {
         FailureKind::Closed
     } else if is(WEIRD_SERVER_REPLY) || is(UNSUPPORTED_PROTOCOL) {
         FailureKind::Protocol
+    } else if is(SSL_CLIENTCERT) {
+        FailureKind::Tls
     } else if is(TOO_LARGE) {
         FailureKind::TooLarge
     } else {

@@ -26,6 +26,7 @@ pub(crate) const ABILITIES: Abilities = Abilities {
     tls: false,
     head: true,
     empty_query: true,
+    lower_escapes: true,
     repeated_fields: true,
     connection_field: false,
     untyped_post: true,
@@ -98,7 +99,11 @@ async fn within<T>(time: Duration, future: impl Future<Output = Result<T, Failur
 fn framed(response: surf::http::Response, draft: &Draft) -> Result<http::Response<Arriving>, Failure> {
     let response = answer(response, draft, |error| io_kind(error.kind()))?;
     let (status, headers) = (response.status(), response.headers());
-    let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    let is_framed = match headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+        // All that it knows: it reads no lists, and no other case.
+        Some(encoding) => encoding == "chunked",
+        None => headers.contains_key(CONTENT_LENGTH),
+    };
     if status.is_informational() {
         Err(Failure::new(Sent::Maybe, FailureKind::Protocol))
     } else if !is_framed && !is_bodiless(&draft.method, status) {

@@ -40,6 +40,8 @@ fn answers_that_async_h1_misreads_are_errors() {
     let status = |code| Sent::Answered(http::StatusCode::from_u16(code).unwrap());
     let cases = [
         ("HTTP/1.1 200 OK\r\n\r\nends with the connection", status(200)),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", status(200)),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", status(200)),
         ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Sent::Maybe),
         ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", Sent::Maybe),
         ("HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok", Sent::Maybe),
