@@ -2,11 +2,12 @@
 //!
 //! `tests/interop/up.sh -- cargo test -p valetkey-tests --test oauth1_differential` has a Python with oauthlib, and says
 //! where it is. Without, the test says that it is skipped. `VALETKEY_DIFFERENTIAL` says how many requests; `20000` is
-//! the long run. `VALETKEY_DIFFERENTIAL_SEED` makes others.
+//! the long run. `VALETKEY_DIFFERENTIAL_SEED` makes others. `foreign/oauth1_signatures.jsonl` has some with oauthlib's
+//! signatures, which need no Python; `VALETKEY_DIFFERENTIAL_RECORD` writes it anew.
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
 };
@@ -39,20 +40,42 @@ fn s_o1_03_random_requests_are_signed_as_oauthlib_signs_them() {
     let cases: Vec<Case> = (0..count).map(|_| Case::random(&random)).collect();
     let theirs = oauthlib(&python, &cases);
     assert_eq!(theirs.len(), cases.len(), "oauthlib answered each");
+    if std::env::var_os("VALETKEY_DIFFERENTIAL_RECORD").is_some() {
+        let line = |(case, signature): (&Case, &String)| format!("{}\n", case.to_json(Some(signature)));
+        let lines: String = cases.iter().zip(&theirs).map(line).collect();
+        std::fs::write(recorded(), lines).expect("a file");
+    }
     let others: Vec<_> =
         cases.iter().zip(&theirs).filter(|(case, theirs)| case.signature() != **theirs).collect();
     for (case, theirs) in others.iter().take(10) {
-        println!("{theirs} instead of {}: {}", case.signature(), case.to_json());
+        println!("{theirs} instead of {}: {}", case.signature(), case.to_json(None));
     }
     assert!(others.is_empty(), "{} of {count} requests were signed otherwise", others.len());
     println!("{count} requests were signed alike");
 }
 
+#[test]
+fn s_o1_03_recorded_requests_are_signed_as_oauthlib_signed_them() {
+    let text = std::fs::read_to_string(recorded()).expect("a recording");
+    let mut count = 0;
+    for line in text.lines() {
+        let value = serde_json::from_str(line).expect("JSON");
+        let (case, signature) = Case::from_json(&value).expect("a case");
+        assert_eq!(case.signature(), signature, "{line}");
+        count += 1;
+    }
+    assert!(count >= 200, "{count}");
+}
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/oauth1_signatures.jsonl")
+}
+
 /// A request, and who signs it.
 struct Case {
-    method: &'static str,
+    method: String,
     url: String,
-    media_type: Option<&'static str>,
+    media_type: Option<String>,
     body: String,
     signature_method: SignatureMethod,
     nonce: String,
@@ -84,9 +107,9 @@ impl Case {
             _ => &["http", "https", "HTTP", "HTTPS"],
         };
         Self {
-            method,
+            method: method.to_owned(),
             url: random.url(schemes),
-            media_type,
+            media_type: media_type.map(str::to_owned),
             body,
             signature_method,
             nonce: random.text(1),
@@ -103,7 +126,7 @@ impl Case {
             TokenCredentials::new(self.token.as_str(), self.token_secret.as_str()).expect("credentials");
         let mut signer = Signer::new(client).token(token).method(self.signature_method.clone());
         // oauthlib sends a hash of every body that is no form, unasked.
-        if self.media_type.is_some_and(|media_type| media_type != FORM) {
+        if self.media_type.as_deref().is_some_and(|media_type| media_type != FORM) {
             signer = signer.body_hash(HashAlgorithm::Sha1);
         }
         let stamp = Stamp::new(Timestamp::from_secs(TIME), &self.nonce).expect("a stamp");
@@ -114,15 +137,40 @@ impl Case {
     }
 
     fn request(&self) -> Request {
-        let mut request = http::Request::builder().method(self.method).uri(&self.url);
-        if let Some(media_type) = self.media_type {
+        let mut request = http::Request::builder().method(self.method.as_str()).uri(&self.url);
+        if let Some(media_type) = &self.media_type {
             request = request.header("content-type", media_type);
         }
         request.body(Bytes::from(self.body.clone())).expect("a request")
     }
 
-    fn to_json(&self) -> serde_json::Value {
+    fn from_json(value: &serde_json::Value) -> Option<(Self, String)> {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        let signature_method = match value["signature_method"].as_str()? {
+            "HMAC-SHA1" => SignatureMethod::HmacSha1,
+            "HMAC-SHA256" => SignatureMethod::HmacSha256,
+            "HMAC-SHA512" => SignatureMethod::HmacSha512,
+            "PLAINTEXT" => SignatureMethod::Plaintext,
+            _ => return None,
+        };
+        let case = Self {
+            method: text("method")?,
+            url: text("url")?,
+            media_type: text("media_type"),
+            body: text("body")?,
+            signature_method,
+            nonce: text("nonce")?,
+            key: text("key")?,
+            secret: text("secret")?,
+            token: text("token")?,
+            token_secret: text("token_secret")?,
+        };
+        Some((case, text("signature")?))
+    }
+
+    fn to_json(&self, signature: Option<&str>) -> serde_json::Value {
         json!({
+            "signature": signature,
             "method": self.method, "url": self.url, "media_type": self.media_type, "body": self.body,
             "signature_method": self.signature_method.name(), "timestamp": TIME.to_string(), "nonce": self.nonce,
             "key": self.key, "secret": self.secret, "token": self.token, "token_secret": self.token_secret,
@@ -141,7 +189,7 @@ fn oauthlib(python: &str, cases: &[Case]) -> Vec<String> {
         .spawn()
         .expect("Python runs");
     let mut input = child.stdin.take().expect("a pipe");
-    let lines: Vec<String> = cases.iter().map(|case| format!("{}\n", case.to_json())).collect();
+    let lines: Vec<String> = cases.iter().map(|case| format!("{}\n", case.to_json(None))).collect();
     // Apart, since Python answers while it is asked.
     let writer =
         std::thread::spawn(move || lines.iter().try_for_each(|line| input.write_all(line.as_bytes())));

@@ -3,8 +3,10 @@
 #![expect(clippy::print_stdout, reason = "printing is what it does")]
 
 mod contender;
+mod list;
 mod peer;
 mod session;
+mod signing;
 mod subject;
 mod transport;
 mod world;
@@ -24,8 +26,9 @@ const REQUESTS: usize = 1000;
 
 fn main() {
     peer::assert_alike();
+    signing::assert_alike();
     let bearer = bearer();
-    for mut contender in contender::all().into_iter().chain([bearer]) {
+    for mut contender in list::all().into_iter().chain(list::signing()).chain([bearer]) {
         println!("{} {}", in_memory(&mut contender), contender.name);
     }
     over_the_network();

@@ -16,7 +16,8 @@ use valetkey::Session;
 
 use crate::{
     goal::Goal,
-    measure::{Allocations, Rounds, start},
+    measure::Allocations,
+    rounds::{Rounds, start},
     session::cached,
 };
 

@@ -2,8 +2,6 @@
 
 use std::hint::black_box;
 
-use crate::{peer, subject};
-
 /// An operation that can be run again and again.
 pub(crate) struct Contender {
     /// What it is called in the report.
@@ -42,18 +40,4 @@ impl Contender {
     pub(crate) fn batch(&mut self, mut watch: impl FnMut(&mut dyn FnMut())) {
         (self.batch)(&mut watch);
     }
-}
-
-/// All of them; the bench and the counter go by this order.
-pub(crate) fn all() -> [Contender; 8] {
-    [
-        subject::authorization_url(),
-        peer::authorization_url(),
-        subject::token_request(),
-        peer::token_request(),
-        subject::token_response(),
-        peer::flat_struct(),
-        peer::token_response(),
-        subject::code_flow(),
-    ]
 }

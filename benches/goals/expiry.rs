@@ -22,7 +22,7 @@ use valetkey_http::{Backend, Failure, Limits, Response, Task};
 
 use crate::{
     goal::Goal,
-    measure::{Rounds, start},
+    rounds::{Rounds, start},
     session::{self, LIFETIME, token_answer},
     world::{API, TOKEN},
 };

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! `V` is a ratio of two times of this run, or a count; never a time, which says more about the machine. Lines
-//! that begin with `#` are for people. With `--strict`, a miss is a failure.
+//! that begin with `#` are for people. With `--strict`, a miss is a failure; with numbers, only these rows, and those
+//! that are measured along with them, are measured.
 #![expect(clippy::print_stdout, reason = "printing is what a bench does")]
 
 mod cached;
@@ -13,9 +14,12 @@ mod contender;
 mod crates;
 mod expiry;
 mod goal;
+mod list;
 mod measure;
 mod peer;
+mod rounds;
 mod session;
+mod signing;
 mod subject;
 mod throughput;
 mod transport;
@@ -24,7 +28,8 @@ mod world;
 use std::process::ExitCode;
 
 use goal::Goal;
-use measure::{Allocations, Figures, Rounds, measure};
+use measure::{Allocations, Figures, measure};
+use rounds::Rounds;
 
 fn main() -> ExitCode {
     let given = |name: &str| std::env::args().any(|argument| argument == name);
@@ -32,18 +37,22 @@ fn main() -> ExitCode {
     let measures = given("--bench");
     let rounds = if measures { Rounds::MEASURE } else { Rounds::SMOKE };
     peer::assert_alike();
+    signing::assert_alike();
 
     let allocations = Allocations::count();
-    let goals: Vec<Goal> = [
-        speeds(&rounds, &allocations),
-        cached::goals(&rounds, &allocations),
-        expiry::goals(&rounds),
-        throughput::goals(&rounds, &allocations),
-        sizes(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let wanted: Vec<u8> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let mut goals = Vec::new();
+    let mut add = |rows: &[u8], measure: &dyn Fn() -> Vec<Goal>| {
+        if wanted.is_empty() || rows.iter().any(|row| wanted.contains(row)) {
+            goals.extend(measure());
+        }
+    };
+    add(&[1], &|| signatures(&rounds, &allocations));
+    add(&[2, 3, 4, 11], &|| speeds(&rounds, &allocations));
+    add(&[7], &|| cached::goals(&rounds, &allocations));
+    add(&[8], &|| expiry::goals(&rounds));
+    add(&[10], &|| throughput::goals(&rounds, &allocations));
+    add(&[12], &sizes);
     if !measures {
         println!("# everything runs; nothing was measured");
         return ExitCode::SUCCESS;
@@ -53,10 +62,31 @@ fn main() -> ExitCode {
     if missed && given("--strict") { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+/// Row 1: for 4, 10 and 100 parameters.
+fn signatures(rounds: &Rounds, allocations: &Allocations) -> Vec<Goal> {
+    let figures = measure(rounds, list::signing(), allocations);
+    let names = [
+        ["sign-4-to-hmac", "sign-4-to-oauth1-request", "sign-4-allocations"],
+        ["sign-10-to-hmac", "sign-10-to-oauth1-request", "sign-10-allocations"],
+        ["sign-100-to-hmac", "sign-100-to-oauth1-request", "sign-100-allocations"],
+    ];
+    let goals = figures.chunks_exact(3).zip(names).zip([2.5, 2.2, 2.2]);
+    goals
+        .flat_map(|((figures, [to_hmac, to_peer, count]), limit)| {
+            let [ours, peer, hmac] = figures else { unreachable!("three contenders a case") };
+            [
+                Goal::at_most(1, to_hmac, ours.time / hmac.time, limit),
+                Goal::at_most(1, to_peer, ours.time / peer.time, 0.75),
+                Goal::at_most(1, count, ours.allocations, 1.0),
+            ]
+        })
+        .collect()
+}
+
 /// Rows 2, 3, 4 and 11: times as ratios, and allocations.
 fn speeds(rounds: &Rounds, allocations: &Allocations) -> Vec<Goal> {
     let [url, peer_url, request, peer_request, response, flat, peer_response, flow] =
-        measure(rounds, contender::all(), allocations);
+        measure(rounds, list::all(), allocations);
     let peer_sum = peer_url.time + peer_request.time + peer_response.time;
     let ratio = |ours: &Figures, theirs: &Figures| ours.time / theirs.time;
     vec![

@@ -1,25 +1,11 @@
 //! Times of several contenders, in one process and in alternating order; allocations, counted in another.
 
-use std::{
-    collections::BTreeMap,
-    process::Command,
-    time::{Duration, Instant},
+use std::{collections::BTreeMap, process::Command};
+
+use crate::{
+    contender::Contender,
+    rounds::{Rounds, fastest},
 };
-
-use crate::contender::{BATCH, Contender};
-
-/// How much is measured.
-pub(crate) struct Rounds {
-    pub(crate) count: usize,
-    pub(crate) time: Duration,
-}
-
-impl Rounds {
-    /// Enough for a minimum that holds.
-    pub(crate) const MEASURE: Self = Self { count: 60, time: Duration::from_millis(4) };
-    /// Enough to see that everything runs.
-    pub(crate) const SMOKE: Self = Self { count: 1, time: Duration::ZERO };
-}
 
 /// What one operation takes.
 pub(crate) struct Figures {
@@ -35,49 +21,13 @@ pub(crate) fn measure<const N: usize>(
     mut contenders: [Contender; N],
     allocations: &Allocations,
 ) -> [Figures; N] {
-    let mut times = contenders.each_mut().map(|contender| round(contender, rounds.time));
-    let mut order: Vec<usize> = (0..N).collect();
-    for _ in 0..rounds.count {
-        for &index in &order {
-            times[index] = times[index].min(round(&mut contenders[index], rounds.time));
-        }
-        order.reverse();
-    }
+    let times = fastest(rounds, &mut contenders);
     std::array::from_fn(|index| {
         let (name, time, allocations) =
             (contenders[index].name, times[index], allocations.of(contenders[index].name));
         println!("# {name:<32} {time:>6.0} ns/op {allocations:>4} allocations/op");
         Figures { time, allocations }
     })
-}
-
-/// Nanoseconds an operation, of batches for this time and at least one.
-fn round(contender: &mut Contender, time: Duration) -> f64 {
-    let (mut spent, mut operations) = (Duration::ZERO, 0);
-    while operations == 0 || spent < time {
-        contender.batch(|run| {
-            let began = start();
-            run();
-            spent += began.elapsed();
-        });
-        operations += BATCH;
-    }
-    spent.as_secs_f64() * 1e9 / f64::from(operations)
-}
-
-/// A stopwatch, started.
-pub(crate) struct Stopwatch(Instant);
-
-#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-pub(crate) fn start() -> Stopwatch {
-    Stopwatch(Instant::now())
-}
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
 }
 
 /// Allocations an operation, by the names of the contenders.

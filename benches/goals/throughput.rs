@@ -13,7 +13,8 @@ use tokio::runtime::Runtime;
 
 use crate::{
     goal::Goal,
-    measure::{Allocations, Rounds, start},
+    measure::Allocations,
+    rounds::{Rounds, start},
     transport::{self, Way},
 };
 

@@ -61,6 +61,7 @@ mod pending;
 mod problem;
 mod request;
 mod response;
+mod scratch;
 mod signature;
 mod signer;
 mod stamp;

@@ -111,9 +111,12 @@ impl Provider {
         self.shared.clock.advance(time);
     }
 
-    /// Moves the provider to another origin; its path stays.
+    /// Moves the provider to another origin, as `http://127.0.0.1:PORT`; its path stays.
+    ///
+    /// What is asked for at the old origin is then asked of somebody else. A provider that is
+    /// [served](Self::serve) has moved to its port; one behind a proxy has the origin of the proxy.
     #[cfg(feature = "serve")]
-    pub(crate) fn move_to(&self, origin: &str) {
+    pub fn move_to(&self, origin: &str) {
         let issuer = &mut self.inner().state.settings.issuer;
         origin.clone_into(&mut issuer.origin);
         issuer.text = format!("{origin}{}", issuer.path);

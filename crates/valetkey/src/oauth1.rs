@@ -26,6 +26,7 @@
 //! ```
 
 mod client;
+mod nonces;
 mod session;
 mod signer;
 

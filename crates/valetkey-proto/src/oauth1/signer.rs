@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Mutex, OnceLock},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -12,8 +12,9 @@ use valetkey_http::Request;
 
 use super::{
     ClientCredentials, SignatureMethod, Stamp, TokenCredentials, Transmission,
-    base_string::{Entity, Scratch, Subject, invalid, split_authority},
+    base_string::{Entity, Subject, invalid, split_authority},
     credentials::{TokenPair, check},
+    scratch::Scratch,
     signature::{Ready, Secrets},
     transmission::{BodyMut, SCHEME, SignatureText, Target, Unfinished, header},
 };
@@ -70,7 +71,7 @@ pub struct Signer {
     /// The buffers of the last signature. Who finds them taken uses others.
     scratch: Mutex<Scratch>,
     /// The key, once it was used.
-    ready: RwLock<Option<Arc<Ready>>>,
+    ready: OnceLock<Ready>,
 }
 
 /// What a request to a credential endpoint is signed with in place of the signer's own token.
@@ -108,7 +109,7 @@ impl Signer {
             extras: Vec::new(),
             plan: Scratch::default(),
             scratch: Mutex::default(),
-            ready: RwLock::default(),
+            ready: OnceLock::new(),
         };
         signer.planned()
     }
@@ -268,7 +269,7 @@ impl Signer {
     ///
     /// `Config`: [`Reason::SigningFailed`], and [`Reason::UnsupportedAlgorithm`] for a remote key.
     pub fn signature(&self, base_string: &str, crypto: &CryptoProvider) -> Result<Secret> {
-        let text = match &*self.ready(crypto)? {
+        let text = match self.ready(crypto)? {
             Ready::Plaintext(key) => String::from_utf8_lossy(key).into_owned(),
             Ready::Remote(_) => return Err(remote()),
             Ready::Local(signer) => {
@@ -314,15 +315,15 @@ impl Signer {
     ) -> Result<Option<RemoteKey>> {
         self.check(subject, stamp)?;
         let uri = subject.base_uri(self.host.as_deref())?;
+        let brought;
         let (plan, ready) = match protocol {
-            None => (None, self.ready(crypto)?),
+            None => (&self.plan, self.ready(crypto)?),
             Some(protocol) => {
-                let secrets = self.secrets(protocol.token.as_ref());
-                let ready = Arc::new(self.method.ready(secrets, crypto)?);
-                (Some(self.plan(protocol.token.as_ref(), &protocol.parameters)), ready)
+                let ready = self.method.ready(self.secrets(protocol.token.as_ref()), crypto)?;
+                brought = (self.plan(protocol.token.as_ref(), &protocol.parameters), ready);
+                (&brought.0, &brought.1)
             }
         };
-        let plan = plan.as_ref().unwrap_or(&self.plan);
         scratch.add_all(plan);
         scratch.text.extend_from_slice(&plan.text);
         self.write_stamp(subject, stamp, crypto, scratch);
@@ -334,7 +335,7 @@ impl Signer {
         if form.has_broken_escape {
             return Err(invalid("form body"));
         }
-        match &*ready {
+        match ready {
             Ready::Plaintext(key) => self.transmission.write_signature(&mut scratch.text, key),
             Ready::Local(signer) => {
                 scratch.write_message(subject.method, &uri);
@@ -399,7 +400,7 @@ impl Signer {
     /// Writes anew what is the same in all requests.
     fn planned(mut self) -> Self {
         self.plan = self.plan(self.token.as_ref(), &[]);
-        self.ready = RwLock::default();
+        self.ready = OnceLock::new();
         self
     }
 
@@ -447,17 +448,12 @@ impl Signer {
     }
 
     /// The key, made when it is first needed.
-    fn ready(&self, crypto: &CryptoProvider) -> Result<Arc<Ready>> {
-        if let Ok(known) = self.ready.read()
-            && let Some(ready) = &*known
-        {
-            return Ok(ready.clone());
+    fn ready(&self, crypto: &CryptoProvider) -> Result<&Ready> {
+        if let Some(ready) = self.ready.get() {
+            return Ok(ready);
         }
-        let ready = Arc::new(self.method.ready(self.own_secrets(), crypto)?);
-        if let Ok(mut known) = self.ready.write() {
-            *known = Some(ready.clone());
-        }
-        Ok(ready)
+        let ready = self.method.ready(self.own_secrets(), crypto)?;
+        Ok(self.ready.get_or_init(|| ready))
     }
 
     /// Lends the buffers, or others while they are taken.
@@ -504,7 +500,7 @@ impl Clone for Signer {
             extras: self.extras.clone(),
             plan: Scratch::default(),
             scratch: Mutex::default(),
-            ready: RwLock::default(),
+            ready: OnceLock::new(),
         };
         signer.planned()
     }

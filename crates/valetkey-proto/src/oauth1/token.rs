@@ -107,7 +107,8 @@ impl Exchange for TokenCredentialsRequest {
     type Output = TokenCredentials;
 
     fn retry(&self) -> Retry {
-        Retry::ONE_TIME
+        // Not even where the server says when to come again: a verifier that it saw may be spent.
+        Retry { unsent: 3, ..Retry::NEVER }
     }
 
     fn max_body(&self) -> usize {

@@ -1,5 +1,9 @@
 //! Requests to an API, with a bearer token (RFC 6750 §2.1).
 
+mod redirect;
+
+pub use redirect::redirected;
+
 use valetkey_http::{Request, Response};
 
 use crate::{
@@ -13,7 +17,8 @@ use crate::{
 /// A request of the user's to an API. [`Party::bearer`](crate::Party::bearer) adds the token; the answer is
 /// the user's to read, whatever its status.
 ///
-/// It is sent once, on a connection that may have carried others. A redirect is not followed: it is the answer.
+/// It is sent once, on a connection that may have carried others. A redirect is not followed: it is the answer, of which
+/// [`redirected`] makes the next request, if that is wanted.
 pub struct ResourceRequest {
     request: Request,
     max_body: usize,

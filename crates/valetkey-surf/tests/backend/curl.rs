@@ -46,27 +46,6 @@ fn s_net_02_certificates_are_checked_by_libcurl() {
 }
 
 #[test]
-fn a_client_certificate_on_surf() {
-    let authority = Authority::new();
-    let config = authority.demanding_server("localhost");
-    let server = Server::start(move |peer| {
-        let mut peer = peer.secured(&config);
-        while peer.request().is_some() {
-            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-        }
-    });
-    let url = format!("https://localhost:{}/", server.address.port());
-    let (chain, key) = authority.issue("client");
-    let known = SurfBackend::builder().extra_roots(authority.pem()).identity(chain, key);
-    assert!(!format!("{known:?}").contains("PRIVATE"));
-    assert_eq!(send(&known.build().unwrap(), get(&url)).unwrap().body(), "ok");
-    // TLS 1.3 refuses after the handshake, when the request may have left already.
-    let failure = send(&trusting(&authority), post(&url, "code=1")).unwrap_err();
-    assert!(matches!(failure.kind(), FailureKind::Tls | FailureKind::Closed), "{failure:?}");
-    assert_eq!(server.seen().len(), 1);
-}
-
-#[test]
 fn identities_and_proxies_that_cannot_be_used() {
     let (chain, key) = Authority::new().issue("client");
     for (chain, key) in [("none", &*key), (&*chain, "none")] {

@@ -1,14 +1,11 @@
 //! What both clients do with a request and its answer.
 
-use std::{
-    sync::mpsc,
-    task::{Context, Waker},
-};
+use std::sync::mpsc;
 
 use bytes::Bytes;
-use valetkey_http::{Backend, FailureKind, Limits, Phase, Sent, block_on};
+use valetkey_http::{Backend, FailureKind, Sent, block_on};
 
-use crate::{backends, get, millis, post, send, server::Server, told};
+use crate::{backends, get, millis, post, send, server::Server};
 
 #[test]
 fn each_request_goes_once_on_a_connection_of_its_own() {
@@ -17,19 +14,6 @@ fn each_request_goes_once_on_a_connection_of_its_own() {
         for at in 1..=3 {
             assert_eq!(send(&backend, get(server.url("/"))).unwrap().body(), "ok");
             assert_eq!(server.connections(), at);
-        }
-    }
-}
-
-#[test]
-fn a_request_that_is_read_and_not_answered_is_not_sent_again() {
-    for backend in backends() {
-        let server = Server::start(|peer| drop(peer.request()));
-        for request in [get(server.url("/")), post(server.url("/"), ""), post(server.url("/"), "code=1")] {
-            let before = server.seen().len();
-            let failure = send(&backend, request).unwrap_err();
-            assert_eq!(failure.sent(), Sent::Maybe);
-            assert_eq!(server.seen().len(), before + 1);
         }
     }
 }
@@ -60,23 +44,6 @@ fn what_is_sent() {
 }
 
 #[test]
-fn s_net_03_no_redirect_is_followed_on_surf() {
-    let other = Server::keeping();
-    for backend in backends() {
-        for status in [301, 302, 303, 307, 308] {
-            let location = other.url("/elsewhere");
-            let server = Server::answering(format!(
-                "HTTP/1.1 {status} Gone\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
-            ));
-            let response = send(&backend, post(server.url("/"), "code=1")).unwrap();
-            assert_eq!(response.status(), status);
-            assert_eq!(response.headers()["location"], location);
-        }
-    }
-    assert_eq!(other.connections(), 0);
-}
-
-#[test]
 fn fields_come_as_they_were_sent() {
     for backend in backends() {
         let server = Server::answering(
@@ -92,27 +59,6 @@ fn fields_come_as_they_were_sent() {
         let response = send(&backend, get(server.url("/"))).unwrap();
         assert_eq!(response.headers()["date"], "now");
         assert_eq!(response.headers()["content-type"], "a/b");
-    }
-}
-
-#[test]
-fn no_part_of_an_answer_is_taken_for_the_whole() {
-    let answers = [
-        "HTTP/1.1 200 OK\r\ncontent-type: a/b\r\ncontent-length: 4\r\n\r\nbody",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
-    ];
-    for backend in backends() {
-        for answer in answers {
-            // libcurl is content with the last chunk, without the empty line that ends the trailers.
-            let end = if answer.contains("chunked") { answer.len() - 2 } else { answer.len() };
-            for cut in 0..end {
-                let server = Server::answering(&answer[..cut]);
-                let failure = send(&backend, post(server.url("/"), "code=1")).unwrap_err();
-                assert_ne!(failure.sent(), Sent::Nothing, "{cut}");
-            }
-            let server = Server::answering(answer);
-            assert_eq!(send(&backend, post(server.url("/"), "code=1")).unwrap().body(), "body");
-        }
     }
 }
 
@@ -154,75 +100,12 @@ fn a_panic_is_contained_and_the_next_request_answered() {
 }
 
 #[test]
-fn who_does_not_listen_has_got_nothing() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for backend in backends() {
-        let failure = send(&backend, get(format!("http://{free}/?secret"))).unwrap_err();
-        assert_eq!(told(&failure), (FailureKind::Connect, Sent::Nothing));
-        let failure = send(&backend, get("http://nonexistent.invalid/?secret")).unwrap_err();
-        assert_eq!(told(&failure), (FailureKind::Resolve, Sent::Nothing));
-        assert!(!format!("{failure:?}").contains("secret"), "no URL in an error");
-    }
-}
-
-#[test]
 fn each_address_of_a_name_is_tried() {
     // It is ::1 as well, where nobody listens.
     for backend in backends() {
         let server = Server::keeping();
         let url = format!("http://localhost:{}/", server.address.port());
         assert_eq!(send(&backend, get(url)).unwrap().body(), "ok");
-    }
-}
-
-#[test]
-fn s_net_04_deadlines_and_caps_on_surf() {
-    for backend in backends() {
-        let mut limits = Limits::default();
-        limits.head = millis(100);
-        limits.idle = millis(100);
-        limits.body_bytes = 8;
-        let silent = Server::start(|peer| {
-            peer.request();
-            peer.await_end();
-        });
-        let failure = block_on(backend.send(post(silent.url("/"), "code=1"), limits)).unwrap_err();
-        assert_eq!(told(&failure), (FailureKind::Timeout(Phase::Head), Sent::Maybe));
-        let stalling = Server::start(|peer| {
-            peer.request();
-            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbo");
-            peer.await_end();
-        });
-        let failure = block_on(backend.send(get(stalling.url("/")), limits)).unwrap_err();
-        assert_eq!(failure.kind(), FailureKind::Timeout(Phase::Idle));
-        let large = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123456789");
-        let failure = block_on(backend.send(get(large.url("/")), limits)).unwrap_err();
-        assert_eq!(failure.kind(), FailureKind::TooLarge);
-        let heady = Server::answering(format!(
-            "HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n",
-            "y".repeat(7000)
-        ));
-        limits.head_bytes = 6000;
-        let failure = block_on(backend.send(get(heady.url("/")), limits)).unwrap_err();
-        assert_eq!(failure.kind(), FailureKind::TooLarge);
-    }
-}
-
-#[test]
-fn a_request_that_is_given_up_disturbs_no_other() {
-    for backend in backends() {
-        let silent = Server::start(|peer| {
-            peer.request();
-            peer.await_end();
-        });
-        for _ in 0..20 {
-            let mut send = Box::pin(backend.send(post(silent.url("/"), "a=b"), Limits::default()));
-            assert!(send.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        }
-        let server = Server::keeping();
-        for _ in 0..20 {
-            assert_eq!(send(&backend, get(server.url("/"))).unwrap().body(), "ok");
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use valetkey_http::{Backend, Limits};
 use valetkey_proto::{
     Call, Error, ErrorKind, Exchange, Party, Reason, Result,
+    crypto::HashAlgorithm,
     endpoint::{Endpoint, Origin, RedirectUri},
     oauth1::{
         self, AuthorizationRequest, ClientCredentials, PendingAuthorization, SignatureMethod,
@@ -35,6 +36,7 @@ struct Inner {
     redirect_uri: Option<RedirectUri>,
     is_legacy_1_0: bool,
     origins: Vec<Origin>,
+    redirects: u8,
     sealing_keys: Option<SealingKeys>,
 }
 
@@ -47,6 +49,7 @@ impl Client {
             method: SignatureMethod::default(),
             transmission: Transmission::default(),
             realm: None,
+            body_hash: None,
             has_version: true,
             temporary: None,
             authorization: None,
@@ -54,6 +57,7 @@ impl Client {
             redirect_uri: None,
             is_legacy_1_0: false,
             origins: Vec::new(),
+            redirects: 0,
             sealing_keys: None,
         }
     }
@@ -176,6 +180,11 @@ impl Client {
     pub(super) fn origins(&self) -> &[Origin] {
         &self.0.origins
     }
+
+    /// How many redirects a session follows.
+    pub(super) fn redirects(&self) -> u8 {
+        self.0.redirects
+    }
 }
 
 impl fmt::Debug for Client {
@@ -241,6 +250,7 @@ pub struct ClientBuilder {
     method: SignatureMethod,
     transmission: Transmission,
     realm: Option<String>,
+    body_hash: Option<HashAlgorithm>,
     has_version: bool,
     temporary: Option<Result<Endpoint>>,
     authorization: Option<Result<Endpoint>>,
@@ -248,6 +258,7 @@ pub struct ClientBuilder {
     redirect_uri: Option<Result<RedirectUri>>,
     is_legacy_1_0: bool,
     origins: Vec<Result<Origin>>,
+    redirects: u8,
     sealing_keys: Option<SealingKeys>,
 }
 
@@ -273,6 +284,12 @@ impl ClientBuilder {
     /// The realm in the header.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = Some(realm.into());
+        self
+    }
+
+    /// Signs a hash of every body that is no form (`oauth_body_hash`), for a server that demands it.
+    pub fn body_hash(mut self, algorithm: HashAlgorithm) -> Self {
+        self.body_hash = Some(algorithm);
         self
     }
 
@@ -323,6 +340,18 @@ impl ClientBuilder {
         self
     }
 
+    /// Has sessions follow at most this many redirects of an API, on the same origin, each request signed anew. What
+    /// leads to another origin is an answer, and so is the last one. None are followed unless this says so.
+    ///
+    /// # Security
+    ///
+    /// Redirects of the three endpoints are never followed. A signature covers the URL, so that one that was made for
+    /// the first request is worth nothing at the next; but the next is signed for whatever path the API names.
+    pub fn follow_redirects(mut self, most: u8) -> Self {
+        self.redirects = most;
+        self
+    }
+
     /// The keys for [`Client::seal`].
     pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
         self.sealing_keys = Some(keys);
@@ -362,6 +391,9 @@ impl ClientBuilder {
         if let Some(realm) = &self.realm {
             signer = signer.realm(realm)?;
         }
+        if let Some(algorithm) = self.body_hash {
+            signer = signer.body_hash(algorithm);
+        }
         if !self.has_version {
             signer = signer.without_version();
         }
@@ -376,6 +408,7 @@ impl ClientBuilder {
             redirect_uri: self.redirect_uri.transpose()?,
             is_legacy_1_0: self.is_legacy_1_0,
             origins: self.origins.into_iter().collect::<Result<_>>()?,
+            redirects: self.redirects,
             sealing_keys: self.sealing_keys,
         })))
     }

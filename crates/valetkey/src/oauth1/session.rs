@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use http::Uri;
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
-    Call, Error, ErrorKind, Party, Reason, Result, oauth1::TokenCredentials,
-    oauth2::resource::ResourceRequest,
+    Call, Error, ErrorKind, Party, Reason, Result,
+    oauth1::TokenCredentials,
+    oauth2::resource::{ResourceRequest, redirected},
 };
 
 use super::client::Client;
@@ -30,7 +32,8 @@ impl Session {
     }
 
     /// Signs a request to an API and sends it, once. The answer is returned whatever its status; a redirect is an
-    /// answer, and is not followed.
+    /// answer, and is not followed, unless
+    /// [`ClientBuilder::follow_redirects`](super::ClientBuilder::follow_redirects) says so.
     ///
     /// # Errors
     ///
@@ -42,7 +45,16 @@ impl Session {
         if !client.origins().iter().any(|origin| origin.is_of(request.uri())) {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
-        run(Call::new(ResourceRequest::new(request), Arc::clone(&self.0.party)), client.runtime()).await
+        let (mut request, mut left) = (request, client.redirects());
+        loop {
+            let kept = (left > 0).then(|| request.clone());
+            let call = Call::new(ResourceRequest::new(request), Arc::clone(&self.0.party));
+            let response = run(call, client.runtime()).await?;
+            match kept.and_then(|kept| redirected(&kept, &response)) {
+                Some(next) => (request, left) = (unsigned(next), left - 1),
+                None => return Ok(response),
+            }
+        }
     }
 
     /// The credentials of the user; `None` for the client alone.
@@ -50,6 +62,24 @@ impl Session {
     pub fn credentials(&self) -> Option<&TokenCredentials> {
         self.0.credentials.as_ref()
     }
+}
+
+/// The request without the protocol parameters of the one before, which a server repeats that keeps the query: their
+/// nonce is used (RFC 5849 §3.3).
+fn unsigned(mut request: Request) -> Request {
+    let Some(query) = request.uri().query().filter(|query| query.contains("oauth_")) else { return request };
+    let own = query.split('&').filter(|pair| !pair.starts_with("oauth_")).collect::<Vec<_>>().join("&");
+    let path = request.uri().path();
+    let target = if own.is_empty() { path.to_owned() } else { [path, "?", &own].concat() };
+    let mut parts = request.uri().clone().into_parts();
+    // Pieces of what was a target are one.
+    if let Ok(target) = target.parse() {
+        parts.path_and_query = Some(target);
+    }
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 impl fmt::Debug for Session {

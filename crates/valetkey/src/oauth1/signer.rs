@@ -2,12 +2,15 @@
 
 use std::{fmt, time::SystemTime};
 
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use valetkey_http::Request;
 use valetkey_proto::{
     Env, Result,
     crypto::{CryptoProvider, SystemRandom},
     oauth1::{self, ClientCredentials, SignatureMethod, TokenCredentials, Transmission},
 };
+
+use super::nonces::Nonces;
 
 /// Signs requests that somebody else sends, with the clock and the randomness of the system.
 ///
@@ -26,7 +29,7 @@ use valetkey_proto::{
 /// ```
 pub struct Signer {
     signer: oauth1::Signer,
-    random: SystemRandom,
+    nonces: Nonces<SystemRandom>,
     crypto: CryptoProvider,
 }
 
@@ -61,19 +64,49 @@ impl Signer {
     ///
     /// As [`valetkey_proto::oauth1::Signer::sign`].
     pub fn sign(&self, request: Request) -> Result<Request> {
+        self.now(|env| self.signer.sign(request, env))
+    }
+
+    /// The value of the `Authorization` field for a request of these parts: for the requests of a client that has
+    /// types of its own. It takes one allocation, the value's.
+    ///
+    /// ```
+    /// use valetkey::oauth1::{ClientCredentials, Signer};
+    ///
+    /// let signer = Signer::new(ClientCredentials::new("dpf43f3p2l4k3l03", "kd94hf93k423kf44")?);
+    /// let uri = http::Uri::from_static("https://photos.example.net/photos?size=original");
+    /// let value = signer.authorization(&http::Method::GET, &uri, &http::HeaderMap::new(), b"")?;
+    /// assert!(value.is_sensitive());
+    /// # Ok::<(), valetkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`valetkey_proto::oauth1::Signer::authorization`].
+    pub fn authorization(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<HeaderValue> {
+        self.now(|env| self.signer.authorization(method, uri, headers, body, env))
+    }
+
+    fn now<T>(&self, work: impl FnOnce(&Env<'_>) -> T) -> T {
         #[expect(
             clippy::disallowed_methods,
             reason = "a signer alone has no backend whose clock it could ask"
         )]
-        let now = SystemTime::now().into();
-        self.signer.sign(request, &Env { now, random: &self.random, crypto: &self.crypto })
+        let now = SystemTime::now();
+        work(&Env { now: now.into(), random: &self.nonces.at(now), crypto: &self.crypto })
     }
 }
 
 /// For what a signer can beyond this: a realm, a body hash, another host, parameters of extensions.
 impl From<oauth1::Signer> for Signer {
     fn from(signer: oauth1::Signer) -> Self {
-        Self { signer, random: SystemRandom::new(), crypto: CryptoProvider::ring() }
+        Self { signer, nonces: Nonces::new(SystemRandom::new()), crypto: CryptoProvider::ring() }
     }
 }
 

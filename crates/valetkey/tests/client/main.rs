@@ -5,6 +5,7 @@ mod hostile;
 mod keeping;
 mod metadata;
 mod oauth1;
+mod oauth1_parity;
 mod renewal;
 mod session;
 mod sign_in;

@@ -14,9 +14,9 @@ use valetkey_testkit::{Place, Provider, User, block_on, oauth1};
 
 use crate::get;
 
-const CALLBACK: &str = "https://client.test/cb";
+pub(crate) const CALLBACK: &str = "https://client.test/cb";
 
-fn builder(provider: &Provider, key: &str, secret: &str) -> ClientBuilder {
+pub(crate) fn builder(provider: &Provider, key: &str, secret: &str) -> ClientBuilder {
     Client::builder(provider.clone())
         .random(provider.random())
         .credentials(ClientCredentials::new(key, secret).expect("credentials"))
@@ -26,15 +26,15 @@ fn builder(provider: &Provider, key: &str, secret: &str) -> ClientBuilder {
         .api(&provider.oauth1("api"))
 }
 
-fn known(provider: &Provider) -> ClientBuilder {
+pub(crate) fn known(provider: &Provider) -> ClientBuilder {
     builder(provider, "dpf43f3p2l4k3l03", "kd94hf93k423kf44")
 }
 
-fn by_callback(provider: &Provider) -> Client {
+pub(crate) fn by_callback(provider: &Provider) -> Client {
     known(provider).redirect_uri(CALLBACK).build().expect("a client")
 }
 
-fn sign_in(client: &Client, provider: &Provider) -> valetkey::Result<Session> {
+pub(crate) fn sign_in(client: &Client, provider: &Provider) -> valetkey::Result<Session> {
     block_on(async {
         let (url, pending) = client.authorize().start().await?;
         let callback = provider.visit(&url).expect("the user gets through");
@@ -42,7 +42,7 @@ fn sign_in(client: &Client, provider: &Provider) -> valetkey::Result<Session> {
     })
 }
 
-fn photos(session: &Session, provider: &Provider) -> valetkey::Result<String> {
+pub(crate) fn photos(session: &Session, provider: &Provider) -> valetkey::Result<String> {
     let answer =
         block_on(session.send(get(provider.oauth1("api/photos?size=original&file=vacation%20%2b.jpg"))))?;
     assert_eq!(answer.status(), 200, "{:?}", answer.body());

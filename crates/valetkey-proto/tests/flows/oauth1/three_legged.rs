@@ -334,6 +334,13 @@ fn s_o1_05_a_verifier_is_sent_once_unless_nothing_was_sent() {
     assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Send(..))));
     let step = call.step(Event::Failure(Failure::new(Sent::Nothing, FailureKind::Connect)), &world.env());
     assert!(matches!(step, Ok(Step::Wait(_))));
+    // A server that is busy saw the verifier.
+    let mut call = Call::new(token_request(), party());
+    assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Send(..))));
+    let mut busy = answer(503, FORM, "");
+    busy.headers_mut().insert("retry-after", "1".parse().unwrap());
+    let error = call.step(Event::Response(busy), &world.env()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server);
 }
 
 #[test]
