@@ -8,24 +8,29 @@
 mod answers;
 mod browser;
 mod calls;
+mod jose;
 mod urls;
 mod world;
 
 pub use answers::{challenge, error_response, metadata, stored, token_response};
 pub use browser::{callback, form, sealed};
 pub use calls::call;
+pub use jose::{jwe, jwt, keys};
 pub use urls::urls;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their binaries and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("call", call),
     ("callback", callback),
     ("challenge", challenge),
     ("error_response", error_response),
     ("form", form),
+    ("jwe", jwe),
+    ("jwt", jwt),
+    ("keys", keys),
     ("metadata", metadata),
     ("sealed", sealed),
     ("stored", stored),

@@ -167,14 +167,14 @@ impl Stand {
         let arrived = seen.max(proxy.requests());
         ensure(arrived <= 1, || format!("the request arrived {arrived} times"))?;
         let failures = watch.failures();
-        let lie = failures.iter().find(|(_, sent)| seen > 0 && *sent == Sent::Nothing);
+        let lie = failures.iter().find(|(_, sent)| arrived > 0 && *sent == Sent::Nothing);
         ensure(lie.is_none(), || format!("the server has the request, and the backend says {lie:?}"))?;
         match &outcome {
             Ok(()) => ensure(seen == 1, || "tokens that nobody asked for".to_owned())?,
             Err(error) => {
                 let is_typed = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
                 ensure(is_typed && error.was_sent().is_some(), || format!("{error:?}"))?;
-                ensure(seen == 0 || error.was_sent() != Some(Sent::Nothing), || format!("{error:?}"))?;
+                ensure(arrived == 0 || error.was_sent() != Some(Sent::Nothing), || format!("{error:?}"))?;
                 let is_known = failures.iter().all(|(kind, _)| *kind != FailureKind::Other);
                 ensure(is_known, || format!("{failures:?}"))?;
             }

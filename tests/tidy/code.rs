@@ -1,6 +1,6 @@
 //! Rules about code.
 
-use super::source::{File, code, none, rust_files};
+use super::source::{File, code, has_word, none, rust_files};
 
 /// The longest file, in lines.
 const LONGEST: usize = 600;
@@ -95,7 +95,8 @@ fn the_core_has_no_global_state() {
     // A cell in a value is that value's; in a static it is everybody's.
     let cells = ["OnceLock", "OnceCell", "Mutex", "RwLock", "Cell", "RefCell", "Atomic"];
     for file in rust_files().iter().filter(|file| file.source_of() == Some("valetkey-proto")) {
-        let is_shared = |line: &str| has_word(line, "static") && cells.iter().any(|cell| line.contains(cell));
+        let is_static = |line: &str| line.split("'static").any(|piece| has_word(piece, "static"));
+        let is_shared = |line: &str| is_static(line) && cells.iter().any(|cell| line.contains(cell));
         let lines = file.code_lines();
         let shared = lines.iter().filter(|(_, line)| is_shared(line));
         found.extend(shared.map(|(number, line)| format!("{}:{number}: {}", file.path, line.trim())));

@@ -8,7 +8,13 @@ mod authorization_response;
 mod case;
 mod check;
 mod client_authentication;
+mod dpop;
+mod id_token;
+mod jwk_thumbprint;
+mod jws;
+mod jws_wycheproof;
 mod oauth1;
+mod oidc_hashes;
 mod pkce;
 mod protocol_messages;
 mod report;
@@ -51,6 +57,11 @@ fn runner(area: &str) -> Option<Runner> {
     Some(match area {
         "authorization_response" => authorization_response::run,
         "client_authentication" => client_authentication::run,
+        "dpop" => dpop::run,
+        "id_token" => id_token::run,
+        "jwk_thumbprint" => jwk_thumbprint::run,
+        "jws" => jws::run,
+        "jws_wycheproof" => jws_wycheproof::run,
         "oauth1_authorization_header" => oauth1::authorization_header,
         "oauth1_base_string_uri" => oauth1::base_string_uri,
         "oauth1_body_hash" => oauth1::body_hash,
@@ -60,6 +71,7 @@ fn runner(area: &str) -> Option<Runner> {
         "oauth1_percent_encoding" => oauth1::percent_encoding,
         "oauth1_sign_primitives" => oauth1::sign_primitives,
         "oauth1_signature" => oauth1::signature,
+        "oidc_hashes" => oidc_hashes::run,
         "pkce" => pkce::run,
         "protocol_messages" => protocol_messages::run,
         "token_response" => token_response::run,

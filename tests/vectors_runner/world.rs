@@ -25,8 +25,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::at(1_700_000_000)
+    }
+
+    /// At this time, in seconds.
+    pub(crate) fn at(now: i64) -> Self {
         Self {
-            now: Timestamp::from_secs(1_700_000_000),
+            now: Timestamp::from_secs(now),
             random: Counter(AtomicU8::new(1)),
             crypto: CryptoProvider::ring(),
         }

@@ -1,4 +1,4 @@
-//! The conformance suite for valetkey's backends.
+#![doc = include_str!("../README.md")]
 
 mod cases;
 mod fault_proxy;

@@ -1,4 +1,4 @@
-//! The trials: each case in each of its ways, one at a time or alone.
+//! The trials: each case in each of its ways, side by side or alone.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,6 +18,9 @@ use crate::{
 
 /// Longer than any case takes; whoever needs more hangs.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// How many trials run at the same time unless the arguments say otherwise: most of them wait.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Held by those that run side by side; one that wants the process for itself takes it alone.
 static TOGETHER: RwLock<()> = RwLock::new(());
@@ -43,7 +46,9 @@ fn full_name(case: &Case, fresh: bool) -> String {
 /// Runs the suite as a test target with `harness = false`, with the arguments of `cargo test`.
 ///
 pub fn run(subject: impl Subject) -> Conclusion {
-    libtest_mimic::run(&Arguments::from_args(), trials(subject))
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
+    libtest_mimic::run(&arguments, trials(subject))
 }
 
 /// One trial a case, called `NAME::CASE`, for a target that has others as well.
@@ -105,8 +110,8 @@ fn run_case(subject: Arc<dyn Subject>, case: &'static Case, fresh: bool) -> Resu
         drop((together, alone));
         let _ = done.send(Some(outcome.unwrap_or_else(|_| Err(Trouble::Never("it panicked".to_owned())))));
     });
-    // It has begun; the wait for the others does not count.
-    let _ = outcome.recv();
+    // The wait for the others does not count, but ends if one of them hangs.
+    let _ = outcome.recv_timeout(2 * LONGEST);
     match outcome.recv_timeout(LONGEST) {
         Ok(Some(outcome)) => judge(outcome, &excepted),
         _ => Err(format!("it did not end within {LONGEST:?}")),

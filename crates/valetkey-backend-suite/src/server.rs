@@ -271,6 +271,13 @@ impl<S: Read + Write> Peer<S> {
         said
     }
 
+    /// Reads the beginning of a request, which then counts as one that began to arrive.
+    pub(crate) fn read_beginning(&mut self) {
+        if !self.read_some().is_empty() {
+            self.log.0.begun.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     /// Reads once, whatever comes.
     pub fn read_some(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 1 << 16];

@@ -24,7 +24,7 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub struct Identity {
     /// The certificates.
     pub chain_pem: String,
-    /// The private key (PKCS #8).
+    /// The private key (PKCS 8).
     pub key_pem: String,
 }
 

@@ -38,7 +38,7 @@ const fn unsent(case: &'static str) -> Exception {
     Exception { case, what, why: "it speaks no TLS, and refuses to send" }
 }
 
-static EXCEPTIONS: [Exception; 21] = [
+static EXCEPTIONS: [Exception; 22] = [
     untrusted("tls::a_certificate_that_holds"),
     untrusted("tls::s_net_02_an_unknown_authority"),
     untrusted("tls::s_net_02_self_signed"),
@@ -59,6 +59,7 @@ static EXCEPTIONS: [Exception; 21] = [
     unsent("connecting::unresolved"),
     unsent("connecting::s_net_04_the_deadline_of_the_backend_covers_tls"),
     unsent("connecting::s_net_04_the_deadline_of_a_send_covers_tls"),
+    unsent("connecting::s_net_04_the_total_deadline_covers_connecting"),
     Exception {
         case: "framing::bad_chunks",
         what: Outcome::Differs("bad chunks"),

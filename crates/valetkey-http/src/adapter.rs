@@ -2,8 +2,10 @@
 //!
 //! An adapter writes how a request is started, how its client's errors map onto [`FailureKind`], and a
 //! [`Chunks`] for its body type. [`check`] refuses beforehand what no adapter sends. [`exchange`] does the rest:
-//! the head, idle and total deadlines, the caps on head and body, and the check that a body is as long as it said.
-//! Of a whole response of HTTP/1 [`is_unframed`] tells whether it is to carry the mark [`Unframed`](crate::Unframed).
+//! the head, idle and total deadlines, the caps on head and body, the check that a body is as long as it said, and the
+//! mark [`Unframed`] on one that did not say. [`contain`] polls a client in its runtime, and catches its panics.
+
+mod contain;
 
 use std::{
     pin::{Pin, pin},
@@ -17,7 +19,8 @@ use http::{
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
-use crate::{Failure, FailureKind, Limits, Phase, Request, Response, Sent};
+pub use self::contain::contain;
+use crate::{Failure, FailureKind, Limits, Phase, Request, Response, Sent, Unframed};
 
 /// A response body that arrives in pieces.
 ///
@@ -83,6 +86,8 @@ fn ends_chunked(headers: &HeaderMap) -> bool {
 /// connection stands. `sleep` makes a timer of the adapter's runtime, which begins to run when it is made and should
 /// cost little until it is polled: of up to three an exchange, all but one are rarely polled.
 ///
+/// A body of which [`is_unframed`] says so is marked [`Unframed`].
+///
 /// # Errors
 ///
 /// What `start` or the body failed with, or [`FailureKind::Timeout`], [`FailureKind::TooLarge`],
@@ -131,7 +136,11 @@ where
     if !bodiless && declared.is_some_and(|length| length != body.len() as u64) {
         return Err(Failure::new(sent, FailureKind::Truncated));
     }
-    Ok(Response::from_parts(parts, body))
+    let mut response = Response::from_parts(parts, body);
+    if is_unframed(method, &response) {
+        response.extensions_mut().insert(Unframed::new());
+    }
+    Ok(response)
 }
 
 /// Reads the whole body; one that comes in one piece is not copied.
@@ -309,6 +318,27 @@ mod tests {
             run(Limits::default(), &Method::HEAD, None, async { Ok(answer) }).is_ok(),
             "HEAD has no body"
         );
+    }
+
+    #[test]
+    fn a_body_that_ends_with_the_connection_is_marked() {
+        let is_marked = |field: Option<(&'static str, &str)>, version, method| {
+            let mut response = head(None, body(&["a=b"]));
+            *response.version_mut() = version;
+            if let Some((name, value)) = field {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            let response = run(Limits::default(), method, None, async { Ok(response) }).unwrap();
+            response.extensions().get::<Unframed>().is_some()
+        };
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            assert!(is_marked(None, version, &Method::GET));
+            assert!(is_marked(Some(("transfer-encoding", "chunked, gzip")), version, &Method::GET));
+            assert!(!is_marked(Some(("transfer-encoding", "gzip, Chunked")), version, &Method::GET));
+            assert!(!is_marked(Some(("content-length", "3")), version, &Method::GET));
+            assert!(!is_marked(None, version, &Method::HEAD));
+        }
+        assert!(!is_marked(None, Version::HTTP_2, &Method::GET), "HTTP/2 frames everything");
     }
 
     #[test]

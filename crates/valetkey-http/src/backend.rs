@@ -19,6 +19,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// An implementation sends a request **at most once**, follows **no redirect**, adds no credential of
 /// its own, and never logs a header or a body. It is object-safe: programs hold `Arc<dyn Backend>`.
+/// Whether it does all that, the crate `valetkey-backend-suite` tests.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// Sends the request once and returns the whole response, whatever its status.

@@ -2,22 +2,37 @@
 //! of the process.
 
 mod algorithm;
+mod der;
+mod encryption;
 mod key;
+mod pem;
+mod private_key;
 mod ring;
+mod verifying;
 
 use std::fmt;
 
 pub use self::{
-    algorithm::{HashAlgorithm, SignatureAlgorithm},
+    algorithm::{Curve, HashAlgorithm, KeyKind, SignatureAlgorithm},
+    encryption::{
+        ContentEncryption, ContentKey, DecryptionKey, EncryptionKey, EphemeralKey, Fresh, KeyManagement,
+        KeyParameters, KeyUnwrapper, KeyWrapper,
+    },
     key::{RemoteKey, Signature, Signer, SigningKey},
+    private_key::PrivateKey,
     ring::SystemRandom,
+    verifying::{PublicKey, Verifier, VerifyingKey},
 };
+pub(crate) use self::{encryption::undecryptable, private_key::certificate_der};
 
 use std::sync::Arc;
 
 use crate::error::Result;
 
 /// The cryptography that flows use: a handful of trait objects, copied freely.
+///
+/// Another provider takes the place of some of them or of all: its crate has a function that makes such a value, of
+/// [`ring`](Self::ring) with other fields.
 ///
 /// ```
 /// use valetkey_proto::crypto::{CryptoProvider, HashAlgorithm};
@@ -30,9 +45,9 @@ use crate::error::Result;
 pub struct CryptoProvider {
     /// Hash functions.
     pub hash: &'static dyn Hash,
-    /// Sealing, for texts that leave the program and come back.
+    /// Authenticated encryption: of contents, and of texts that leave the program and come back.
     pub aead: &'static dyn Aead,
-    /// Signing keys.
+    /// Keys: to sign, to verify, to encrypt, to decrypt.
     pub keys: &'static dyn KeyLoader,
 }
 
@@ -82,25 +97,42 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Authenticated encryption with AES-256-GCM (NIST SP 800-38D).
+/// Authenticated encryption.
 pub trait Aead: Send + Sync + fmt::Debug {
     /// Encrypts `text` in place and appends the tag.
     ///
     /// # Errors
     ///
-    /// `Usage` if the text is too long for the cipher.
-    fn seal(&self, key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &mut Vec<u8>) -> Result<()>;
+    /// `Usage` if the text is too long for the cipher; `Config`:
+    /// [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm) if the provider has it not,
+    /// [`Reason::InvalidKey`](crate::Reason::InvalidKey) if the key is of another length.
+    fn seal(
+        &self,
+        encryption: ContentEncryption,
+        key: &[u8],
+        iv: &[u8],
+        associated: &[u8],
+        text: &mut Vec<u8>,
+    ) -> Result<()>;
 
-    /// Checks the tag, removes it and decrypts in place.
+    /// Checks the tag at the end of `text`, removes it and decrypts in place. With CBC the tag is checked before
+    /// anything is decrypted, in constant time.
     ///
     /// # Errors
     ///
-    /// `Untrusted`: [`Reason::SealBroken`](crate::Reason::SealBroken) unless it was sealed with this key,
-    /// nonce and associated data.
-    fn open(&self, key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &mut Vec<u8>) -> Result<()>;
+    /// `Untrusted`: [`Reason::DecryptionFailed`](crate::Reason::DecryptionFailed) unless it was sealed with this
+    /// key, initialization vector and associated data; `Config` as [`seal`](Self::seal).
+    fn open(
+        &self,
+        encryption: ContentEncryption,
+        key: &[u8],
+        iv: &[u8],
+        associated: &[u8],
+        text: &mut Vec<u8>,
+    ) -> Result<()>;
 }
 
-/// Makes signers of keys.
+/// Makes keys ready for use, each for one algorithm.
 pub trait KeyLoader: Send + Sync + fmt::Debug {
     /// A private key in PKCS#8 DER, to sign by this algorithm.
     ///
@@ -119,4 +151,27 @@ pub trait KeyLoader: Send + Sync + fmt::Debug {
     /// OAuth 1.0's HMAC-SHA1 family, whose keys are never empty), or
     /// [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm).
     fn shared_secret(&self, algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<Arc<dyn Signer>>;
+
+    /// A public key, to verify by this algorithm.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`](crate::Reason::InvalidKey) if the key is of another kind, or an RSA key of
+    /// less than 2048 bits; [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm).
+    fn public_key(&self, algorithm: SignatureAlgorithm, key: PublicKey<'_>) -> Result<Arc<dyn Verifier>>;
+
+    /// A key, to decrypt keys of contents by this algorithm.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`](crate::Reason::InvalidKey),
+    /// [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm).
+    fn unwrapper(&self, algorithm: KeyManagement, key: DecryptionKey<'_>) -> Result<Arc<dyn KeyUnwrapper>>;
+
+    /// A key, to encrypt keys of contents by this algorithm.
+    ///
+    /// # Errors
+    ///
+    /// As [`unwrapper`](Self::unwrapper).
+    fn wrapper(&self, algorithm: KeyManagement, key: EncryptionKey<'_>) -> Result<Arc<dyn KeyWrapper>>;
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
@@ -16,6 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Signing,
     form::{self, Form},
+    jose::{jwe::Encryption, jws},
     oauth1,
     secret::wiped,
 };
@@ -64,8 +64,8 @@ struct Unsigned {
 
 /// What is to be done with the signature.
 enum Rest {
-    /// It is appended to the text, which goes into its place.
-    Compact { input: String, place: Place },
+    /// It is appended to the text, which may then be encrypted, and goes into its place.
+    Compact { input: String, place: Place, encryption: Option<Box<Encryption>> },
     /// It is one more of OAuth 1.0's parameters.
     OAuth1(oauth1::Unfinished),
 }
@@ -136,15 +136,41 @@ impl Draft {
     /// `Config`: what the key fails with. `Usage`: [`Reason::InvalidValue`] if the place does not exist in
     /// this request or cannot hold the text.
     pub fn sign(&mut self, key: &SigningKey, input: String, place: Place) -> Result<()> {
+        self.sign_compact(key, input, place, None)
+    }
+
+    /// Signs `input` as [`sign`](Self::sign) does, encrypts the whole, and puts that in its place: the one signature
+    /// that is wrapped rather than appended (RFC 9101 §6.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`sign`](Self::sign).
+    pub fn sign_encrypted(
+        &mut self,
+        key: &SigningKey,
+        input: String,
+        place: Place,
+        encryption: Encryption,
+    ) -> Result<()> {
+        self.sign_compact(key, input, place, Some(Box::new(encryption)))
+    }
+
+    fn sign_compact(
+        &mut self,
+        key: &SigningKey,
+        input: String,
+        place: Place,
+        encryption: Option<Box<Encryption>>,
+    ) -> Result<()> {
         match key {
             SigningKey::Local(signer) => {
                 let mut signature = Signature::new();
                 signer.sign(input.as_bytes(), &mut signature)?;
-                self.put(input, signature.as_ref(), &place)
+                self.put(input, signature.as_ref(), &place, encryption)
             }
             SigningKey::Remote(key) => {
                 let signing = signing(key, input.as_bytes());
-                self.unsigned.push(Unsigned { signing, rest: Rest::Compact { input, place } });
+                self.unsigned.push(Unsigned { signing, rest: Rest::Compact { input, place, encryption } });
                 Ok(())
             }
         }
@@ -161,7 +187,7 @@ impl Draft {
             return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn));
         }
         match self.unsigned.remove(0).rest {
-            Rest::Compact { input, place } => self.put(input, signature, &place),
+            Rest::Compact { input, place, encryption } => self.put(input, signature, &place, encryption),
             Rest::OAuth1(unfinished) => unfinished.finish(signature, self.target()),
         }
     }
@@ -203,11 +229,19 @@ impl Draft {
         self.unsigned.push(Unsigned { signing: signing(key, message), rest: Rest::OAuth1(rest) });
     }
 
-    fn put(&mut self, mut signed: String, signature: &[u8], place: &Place) -> Result<()> {
+    fn put(
+        &mut self,
+        mut signed: String,
+        signature: &[u8],
+        place: &Place,
+        encryption: Option<Box<Encryption>>,
+    ) -> Result<()> {
         let invalid =
             || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("place of a signature");
-        signed.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut signed);
+        jws::append(&mut signed, signature);
+        if let Some(encryption) = encryption {
+            signed = encryption.finish(&signed)?;
+        }
         match (place, &mut self.body) {
             (Place::Form(name), Body::Form(form)) => drop(form.push(name, &signed)),
             (Place::Form(_), Body::Bytes(_)) => return Err(invalid()),

@@ -171,6 +171,23 @@ impl fmt::Debug for Origin {
     }
 }
 
+/// Writes a URI without its query, normalized (RFC 3986 §6.2): scheme and host in lower case, no default port, a path;
+/// `None` for what [`Origin::of`] finds no origin of.
+pub(crate) fn normalized(uri: &Uri) -> Option<String> {
+    let (secure, port) = parts(uri)?;
+    let host = uri.host()?;
+    let (scheme, default) = if secure { ("https://", 443) } else { ("http://", 80) };
+    let mut out = String::with_capacity(scheme.len() + host.len() + uri.path().len() + ":65535/".len());
+    out.push_str(scheme);
+    out.push_str(host);
+    out.make_ascii_lowercase();
+    if port != default {
+        out.extend([":", &port.to_string()]);
+    }
+    out.push_str(uri.path());
+    Some(out)
+}
+
 /// Whether a URI is `https`, and its port; none of `https://api.example@evil.example` and the like.
 fn parts(uri: &Uri) -> Option<(bool, u16)> {
     let secure = match uri.scheme_str()? {

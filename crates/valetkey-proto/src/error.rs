@@ -169,8 +169,36 @@ pub enum Reason {
     SealBroken,
     /// A token was returned where tokens must not be.
     UnexpectedToken,
+    /// A JWT is signed or encrypted by another algorithm than was agreed on.
+    AlgorithmMismatch,
+    /// No key that is known fits: the signer may have new ones.
+    KeyNotFound,
+    /// The signature of a JWT is not its signer's.
+    SignatureInvalid,
+    /// A JWE cannot be decrypted; it is not said why.
+    DecryptionFailed,
+    /// A JWT has a header that changes its meaning: `crit`, `b64`, `zip`.
+    UnsupportedHeader,
+    /// A JWT is one of another kind.
+    KindMismatch,
+    /// A JWT is for somebody else.
+    AudienceMismatch,
+    /// A JWT is about somebody else.
+    SubjectMismatch,
+    /// The nonce is not the one that was sent.
+    NonceMismatch,
+    /// A JWT belongs to another token, code, state, request or key.
+    BindingMismatch,
+    /// A JWT is not valid yet, or says that it comes from the future.
+    NotYetValid,
+    /// The user was not authenticated in the way that was asked for.
+    AuthenticationMismatch,
 
     // --- too old ---
+    /// A JWT has expired, or was issued too long ago.
+    JwtExpired,
+    /// The user was authenticated longer ago than was asked for.
+    AuthenticationTooOld,
     /// The sign-in was begun too long ago.
     PendingExpired,
     /// The access token has expired, and there is nothing to renew it with: sign in again.
@@ -463,6 +491,20 @@ impl Reason {
             Self::RedirectUriMismatch => "the callback did not arrive at the redirect URI",
             Self::SealBroken => "not sealed for this purpose, issuer and client by a known key",
             Self::UnexpectedToken => "a token where tokens must not be",
+            Self::AlgorithmMismatch => "another algorithm than was agreed on",
+            Self::KeyNotFound => "no known key fits",
+            Self::SignatureInvalid => "the signature is not the signer's",
+            Self::DecryptionFailed => "it cannot be decrypted",
+            Self::UnsupportedHeader => "a header that must be understood and is not",
+            Self::KindMismatch => "a JWT of another kind",
+            Self::AudienceMismatch => "a JWT for somebody else",
+            Self::SubjectMismatch => "a JWT about somebody else",
+            Self::NonceMismatch => "the nonce is not the one that was sent",
+            Self::BindingMismatch => "a JWT that belongs to something else",
+            Self::NotYetValid => "a JWT that is not valid yet",
+            Self::AuthenticationMismatch => "the user was not authenticated as was asked for",
+            Self::JwtExpired => "a JWT that has expired",
+            Self::AuthenticationTooOld => "the user was authenticated too long ago",
             Self::TokenExpired => "the access token has expired, and nothing renews it",
             Self::PendingExpired => "the sign-in was begun too long ago",
             Self::Unreachable => "the server could not be reached",

@@ -42,6 +42,7 @@
 //! * [`oauth2::server`]: metadata, discovery, issuers · [`oauth2::client`]: what we are to a server
 //! * [`oauth2::authorization`]: the user's trip · [`oauth2::grant`]: codes, refresh tokens, client credentials
 //! * [`oauth2::token`]: what is answered and kept · [`oauth2::resource`]: calling an API
+//! * [`jose`]: keys, signatures and tokens in JSON: JWK, JWS, JWE, JWT
 //! * [`oauth1`]: OAuth 1.0a, signatures and sign-ins
 //! * [`secret`], [`seal`], [`endpoint`], [`form`], [`header`], [`time`], [`random`], [`crypto`]: what all of it is made of
 #![cfg_attr(
@@ -63,6 +64,7 @@ mod error;
 mod flow;
 pub mod form;
 pub mod header;
+pub mod jose;
 pub mod oauth1;
 pub mod oauth2;
 mod party;

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
+    crypto::ContentEncryption,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     secret::{Secret, Wipe, Wiped},
@@ -15,6 +16,7 @@ const PREFIX: &str = "vk1.";
 /// The longest text that is opened: no cookie is longer.
 const MAX_TEXT: usize = 8 << 10;
 const NONCE: usize = 12;
+const CIPHER: ContentEncryption = ContentEncryption::A256Gcm;
 
 /// 256 bits that seal and open, wiped when dropped.
 ///
@@ -86,7 +88,7 @@ impl SealingKeys {
         // Room for the tag, so that nothing is left behind by growing.
         let mut sealed = Wiped::new(Vec::with_capacity(text.len() + 16));
         sealed.extend_from_slice(text.as_bytes());
-        env.crypto.aead.seal(&self.current.0, nonce, &label.bytes(), &mut sealed)?;
+        env.crypto.aead.seal(CIPHER, &self.current.0, &nonce, &label.bytes(), &mut sealed)?;
         let mut out = PREFIX.to_owned();
         URL_SAFE_NO_PAD.encode_string([&nonce[..], &sealed].concat(), &mut out);
         Ok(Secret::new(out))
@@ -100,7 +102,7 @@ impl SealingKeys {
         let label = label.bytes();
         for key in std::iter::once(&self.current).chain(&self.former) {
             let mut opened = Wiped::new(sealed.to_vec());
-            if env.crypto.aead.open(&key.0, *nonce, &label, &mut opened).is_ok() {
+            if env.crypto.aead.open(CIPHER, &key.0, nonce, &label, &mut opened).is_ok() {
                 return String::from_utf8(std::mem::take(&mut *opened)).map(Wiped::new).map_err(|_| broken());
             }
         }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use http::{HeaderValue, header::USER_AGENT};
 use surf::http as surf_http;
 use valetkey_http::{
-    Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task, Unframed,
-    adapter::{check, exchange, is_bodiless, is_unframed},
+    Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task,
+    adapter::{check, exchange, is_bodiless},
 };
 
 #[cfg(feature = "curl")]
@@ -107,8 +107,8 @@ impl SurfBackend {
         }
     }
 
-    /// Marks a response that may be incomplete, and refuses one that may have lost the end of its head.
-    fn checked(&self, draft: &Draft, mut response: Response) -> Result<Response, Failure> {
+    /// Refuses a response that may have lost the end of its head.
+    fn checked(&self, draft: &Draft, response: Response) -> Result<Response, Failure> {
         let status = response.status();
         let may_be_cut = match &self.client {
             #[cfg(feature = "curl")]
@@ -118,9 +118,6 @@ impl SurfBackend {
         };
         if may_be_cut && !is_bodiless(&draft.method, status) {
             return Err(Failure::new(Sent::Maybe, FailureKind::Closed));
-        }
-        if is_unframed(&draft.method, &response) {
-            response.extensions_mut().insert(Unframed::new());
         }
         Ok(response)
     }

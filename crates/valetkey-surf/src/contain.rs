@@ -47,7 +47,7 @@ impl<T> Drop for Contained<T> {
     }
 }
 
-/// Runs a future whose panics, in any poll and at its end, are a result.
+/// Runs a future whose panics are a result: in any poll, and other than by `adapter::contain` when it is dropped.
 pub(crate) async fn contain<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = Contained::new(Box::pin(future));
     poll_fn(move |context| match future.with(|future| future.as_mut().poll(context)) {

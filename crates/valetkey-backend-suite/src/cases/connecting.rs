@@ -17,9 +17,16 @@ pub(crate) const CASES: &[Case] = &[
     both("connecting::unresolved", unresolved),
     both(
         "connecting::s_net_04_the_deadline_of_the_backend_covers_tls",
-        the_deadline_of_the_backend_covers_tls,
+        s_net_04_the_deadline_of_the_backend_covers_tls,
     ),
-    both("connecting::s_net_04_the_deadline_of_a_send_covers_tls", the_deadline_of_a_send_covers_tls),
+    both(
+        "connecting::s_net_04_the_deadline_of_a_send_covers_tls",
+        s_net_04_the_deadline_of_a_send_covers_tls,
+    ),
+    both(
+        "connecting::s_net_04_the_total_deadline_covers_connecting",
+        s_net_04_the_total_deadline_covers_connecting,
+    ),
     both("connecting::the_deadline_is_over_once_connected", the_deadline_is_over_once_connected),
     both("connecting::errors_show_no_request", errors_show_no_request),
 ];
@@ -44,12 +51,12 @@ fn unresolved(scene: &Scene) -> Check {
     })
 }
 
-fn the_deadline_of_the_backend_covers_tls(scene: &Scene) -> Check {
+fn s_net_04_the_deadline_of_the_backend_covers_tls(scene: &Scene) -> Check {
     let setup = Setup { connect: Some(millis(150)), ..Setup::default() };
     silent_handshake(scene, &setup, valetkey_http::Limits::default().connect)
 }
 
-fn the_deadline_of_a_send_covers_tls(scene: &Scene) -> Check {
+fn s_net_04_the_deadline_of_a_send_covers_tls(scene: &Scene) -> Check {
     silent_handshake(scene, &Setup::default(), millis(150))
 }
 
@@ -63,6 +70,18 @@ fn silent_handshake(scene: &Scene, setup: &Setup, connect: std::time::Duration) 
     limits.head = millis(3_000);
     let outcome = scene.client_with(setup)?.send_within(get(server.secure_url("/")), limits)?;
     fails(outcome, "a silent handshake", TIMEOUT, Far::Nothing)?;
+    ensure(server.is_left(), "a connection after its deadline", || "it stays open".to_owned())
+}
+
+fn s_net_04_the_total_deadline_covers_connecting(scene: &Scene) -> Check {
+    let server = scene.serve(|peer| {
+        peer.await_end();
+    });
+    let mut limits = scene.limits();
+    limits.total = millis(150);
+    let outcome = scene.client()?.send_within(get(server.secure_url("/")), limits)?;
+    let kinds = [FailureKind::Timeout(Phase::Total), FailureKind::Timeout(Phase::Connect)];
+    fails(outcome, "a silent handshake", &kinds, Far::Unanswered)?;
     ensure(server.is_left(), "a connection after its deadline", || "it stays open".to_owned())
 }
 

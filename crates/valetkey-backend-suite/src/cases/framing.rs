@@ -26,6 +26,7 @@ pub(crate) const CASES: &[Case] = &[
     both("framing::a_body_that_is_reset", a_body_that_is_reset),
     both("framing::not_http", not_http),
     both("framing::a_head_cut_anywhere", a_head_cut_anywhere),
+    both("framing::an_interim_answer_alone", an_interim_answer_alone),
 ];
 
 const ENDED: &[FailureKind] = &[FailureKind::Closed, FailureKind::Truncated];
@@ -211,4 +212,15 @@ fn a_head_cut_anywhere(scene: &Scene) -> Check {
     // The whole of it does.
     let server = scene.answering(OK);
     answered(client.send(get(server.url("/")))?).map(drop)
+}
+
+fn an_interim_answer_alone(scene: &Scene) -> Check {
+    rows(
+        ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\nHTTP/1.1 2"],
+        |said| {
+            let server = scene.answering(said);
+            let outcome = scene.client()?.send(post(server.url("/"), "a=b"))?;
+            fails(outcome, "an interim answer", &[FailureKind::Closed], Far::Maybe)
+        },
+    )
 }

@@ -23,6 +23,7 @@ pub(crate) const CASES: &[Case] = &[
     both("limits::s_net_04_the_total_deadline", s_net_04_the_total_deadline),
     both("limits::s_net_04_a_trickle", s_net_04_a_trickle),
     both("limits::slow_but_in_time", slow_but_in_time),
+    both("limits::none_at_all", none_at_all),
 ];
 
 const LARGE: &[FailureKind] = &[FailureKind::TooLarge];
@@ -202,4 +203,19 @@ fn slow_but_in_time(scene: &Scene) -> Check {
     limits.head = millis(400);
     let answer = answered(scene.client()?.send_within(get(server.url("/")), limits)?)?;
     ensure(answer.body().len() == 8, "a slow body", || format!("{} bytes", answer.body().len()))
+}
+
+fn none_at_all(scene: &Scene) -> Check {
+    let server = scene.keeping();
+    let mut limits = scene.limits();
+    (limits.head_bytes, limits.body_bytes) = (usize::MAX, usize::MAX);
+    // Whoever adds one of these to a clock must not overflow it.
+    (limits.connect, limits.head) = (Duration::MAX, Duration::MAX);
+    (limits.idle, limits.total) = (Duration::MAX, Duration::MAX);
+    let client = scene.client()?;
+    for _ in 0..2 {
+        let answer = answered(client.send_within(get(server.url("/")), limits)?)?;
+        ensure(answer.body() == "ok", "an answer without limits", || format!("{:?}", answer.body()))?;
+    }
+    Ok(())
 }

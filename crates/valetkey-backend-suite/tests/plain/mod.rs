@@ -239,7 +239,7 @@ impl Lines {
                 }
                 Err(httparse::Error::TooManyHeaders) => return Err(maybe(FailureKind::TooLarge)),
                 Err(error) => return Err(maybe(FailureKind::Protocol).with_source(error)),
-                Ok(httparse::Status::Partial) if self.buffer.len() > 2 * self.most => {
+                Ok(httparse::Status::Partial) if self.buffer.len() / 2 > self.most => {
                     return Err(maybe(FailureKind::TooLarge));
                 }
                 Ok(httparse::Status::Partial) => self.more(FailureKind::Closed)?,

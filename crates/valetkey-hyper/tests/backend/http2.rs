@@ -21,10 +21,11 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_rustls::TlsAcceptor;
+use valetkey_backend_suite::tls::Authority;
 use valetkey_http::{Backend, FailureKind, Unframed};
 use valetkey_hyper::HyperBackend;
 
-use crate::{get, limits, millis, post, server::Authority};
+use crate::{get, limits, millis, post};
 
 struct Server {
     address: SocketAddr,

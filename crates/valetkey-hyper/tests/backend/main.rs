@@ -1,14 +1,11 @@
-//! The hyper backend against servers that behave, and servers that do not.
+//! What the hyper backend alone does: pools, proxies, HTTP/2, runtimes, its builder. What every backend must do is
+//! in `suite.rs`.
 
-mod connecting;
-mod faults;
-mod fresh;
+mod builder;
 mod http2;
-mod limits;
 mod outside;
+mod pool;
 mod proxy;
-mod sending;
-mod server;
 
 use std::time::Duration;
 

@@ -1,36 +1,17 @@
 //! Polled by somebody who is not tokio.
 
 use std::{
-    pin::pin,
-    sync::{Arc, mpsc},
-    task::{Context, Poll, Wake, Waker},
+    sync::mpsc,
+    task::{Context, Waker},
     thread,
 };
 
 use tokio::runtime;
-use valetkey_http::{Backend, FailureKind, Limits};
+use valetkey_backend_suite::server::Server;
+use valetkey_http::{Backend, FailureKind, Limits, block_on};
 use valetkey_hyper::{BuildError, HyperBackend};
 
-use crate::{get, limits, millis, server::Server};
-
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
+use crate::{get, limits, millis};
 
 fn on(handle: &runtime::Handle) -> HyperBackend {
     HyperBackend::builder().no_proxy().handle(handle.clone()).build().unwrap()

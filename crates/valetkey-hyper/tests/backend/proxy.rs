@@ -2,28 +2,23 @@
 
 use std::sync::Arc;
 
+use valetkey_backend_suite::{server::Server, tls::Authority};
 use valetkey_http::{Backend, FailureKind, Sent};
 use valetkey_hyper::{Builder, HyperBackend};
 
-use crate::{
-    get, limits, millis,
-    server::{Authority, Server},
-    told,
-};
+use crate::{get, limits, millis, told};
 
 /// A proxy that makes tunnels, and is itself whatever lies behind them.
 fn tunnel() -> Server {
     Server::start(|peer| {
-        assert!(peer.request().unwrap().starts_with("CONNECT "));
+        assert!(peer.request().unwrap().line().starts_with("CONNECT "));
         peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n");
-        while peer.request().is_some() {
-            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-        }
+        peer.serve_ok();
     })
 }
 
 fn through(server: &Server) -> Builder {
-    HyperBackend::builder().proxy(&format!("http://user:p%40ss@{}", server.address))
+    HyperBackend::builder().proxy(&format!("http://user:p%40ss@{}", server.address()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -52,10 +47,7 @@ async fn tls_is_inside_the_tunnel() {
     let proxy = Server::start(move |peer| {
         peer.request();
         peer.say(b"HTTP/1.1 200 OK\r\n\r\n");
-        let mut peer = peer.secured(&config);
-        while peer.request().is_some() {
-            peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-        }
+        peer.secured(&config).serve_ok();
     });
     let backend = through(&proxy).only_roots(authority.pem()).build().unwrap();
     for fresh in [false, true] {
@@ -85,7 +77,7 @@ async fn a_proxy_that_refuses() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_proxy_that_stalls_is_within_the_connect_deadline() {
-    let proxy = Server::start(|peer| peer.await_end());
+    let proxy = Server::start(|peer| drop(peer.await_end()));
     let backend = through(&proxy).connect_timeout(millis(80)).build().unwrap();
     let failure = backend.send(get("https://api.test/"), limits(false)).await.unwrap_err();
     assert_eq!(told(&failure).1, Sent::Nothing);
@@ -99,7 +91,7 @@ async fn a_proxy_that_stalls_is_within_the_connect_deadline() {
 async fn the_variables_of_the_environment() {
     let proxy = Arc::new(tunnel());
     let direct = Server::keeping();
-    let address = proxy.address.to_string();
+    let address = proxy.address().to_string();
     let backend = HyperBackend::builder()
         .proxy_variables(|name| match name {
             "http_proxy" => Some(address.clone()),
@@ -112,7 +104,7 @@ async fn the_variables_of_the_environment() {
     assert_eq!(proxy.seen().len(), 2);
     // This machine is never reached through a proxy.
     backend.send(get(direct.url("/")), limits(false)).await.unwrap();
-    let local = format!("http://localhost:{}/", direct.address.port());
+    let local = format!("http://localhost:{}/", direct.address().port());
     backend.send(get(local), limits(true)).await.unwrap();
     assert_eq!(direct.seen().len(), 2);
     for excepted in ["http://internal.invalid/", "http://a.other.invalid/"] {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::SignatureAlgorithm;
+use super::{CryptoProvider, SignatureAlgorithm, verifying::check_secret};
 use crate::error::{Error, ErrorKind, Reason, Result};
 
 /// A key that signs here and now.
@@ -90,6 +90,17 @@ pub enum SigningKey {
 }
 
 impl SigningKey {
+    /// A shared secret that authenticates by this HMAC of JOSE.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`] if it is shorter than the hash (RFC 7518 §3.2);
+    /// [`Reason::UnsupportedAlgorithm`] if the algorithm is no HMAC of JOSE.
+    pub fn secret(algorithm: SignatureAlgorithm, secret: &[u8], crypto: &CryptoProvider) -> Result<Self> {
+        check_secret(algorithm, secret)?;
+        crypto.keys.shared_secret(algorithm, secret).map(Self::Local)
+    }
+
     /// By what it signs.
     #[must_use]
     pub fn algorithm(&self) -> SignatureAlgorithm {

@@ -3,19 +3,25 @@
 //! *ring* seals its trait for randomness, so that ECDSA nonces and RSA blinding cannot come from
 //! [`Env`](crate::Env): they come from the system, here and nowhere else.
 
+mod encryption;
+mod verify;
+
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use ring::{
-    aead, digest, hmac as ring_hmac,
+    digest, hmac as ring_hmac,
     rand::{self, SecureRandom as _},
     rsa,
     signature::{self, KeyPair},
 };
 use sha1::{Digest as _, Sha1};
 
-use super::{Aead, Digest, Hash, HashAlgorithm, KeyLoader, Signature, SignatureAlgorithm, Signer};
+use self::encryption::elsewhere;
+use super::{
+    Curve, DecryptionKey, Digest, EncryptionKey, Hash, HashAlgorithm, KeyLoader, KeyManagement, KeyUnwrapper,
+    KeyWrapper, PublicKey, Signature, SignatureAlgorithm, Signer, Verifier,
+};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     random::{RandomFailed, SecureRandom},
@@ -76,29 +82,6 @@ impl Hash for Ring {
     }
 }
 
-impl Aead for Ring {
-    fn seal(&self, key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &mut Vec<u8>) -> Result<()> {
-        let too_long = |_| Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("text to seal");
-        let key = aead::UnboundKey::new(&aead::AES_256_GCM, key).map_err(too_long)?;
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        aead::LessSafeKey::new(key)
-            .seal_in_place_append_tag(nonce, aead::Aad::from(associated), text)
-            .map_err(too_long)
-    }
-
-    fn open(&self, key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &mut Vec<u8>) -> Result<()> {
-        let broken = |_| Error::new(ErrorKind::Untrusted, Reason::SealBroken);
-        let key = aead::UnboundKey::new(&aead::AES_256_GCM, key).map_err(broken)?;
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let opened = aead::LessSafeKey::new(key)
-            .open_in_place(nonce, aead::Aad::from(associated), text)
-            .map_err(broken)?;
-        let length = opened.len();
-        text.truncate(length);
-        Ok(())
-    }
-}
-
 impl KeyLoader for Ring {
     fn private_key(&self, algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result<Arc<dyn Signer>> {
         use SignatureAlgorithm as A;
@@ -137,6 +120,18 @@ impl KeyLoader for Ring {
             A::Es256 | A::Es384 | A::Es512 | A::EdDsa | A::RsaSha1 => return Err(unsupported(algorithm)),
         };
         Ok(Arc::new(HmacSha2 { algorithm, key: ring_hmac::Key::new(hash, secret) }))
+    }
+
+    fn public_key(&self, algorithm: SignatureAlgorithm, key: PublicKey<'_>) -> Result<Arc<dyn Verifier>> {
+        verify::public_key(algorithm, key)
+    }
+
+    fn unwrapper(&self, algorithm: KeyManagement, key: DecryptionKey<'_>) -> Result<Arc<dyn KeyUnwrapper>> {
+        encryption::unwrapper(algorithm, key)
+    }
+
+    fn wrapper(&self, algorithm: KeyManagement, key: EncryptionKey<'_>) -> Result<Arc<dyn KeyWrapper>> {
+        encryption::wrapper(algorithm, key)
     }
 }
 
@@ -185,9 +180,8 @@ fn ecdsa(
     // An uncompressed point: 4, x, y (SEC 1 §2.3.3).
     let point = key.public_key().as_ref().get(1..).unwrap_or_default();
     let (x, y) = point.split_at(point.len() / 2);
-    let curve = if algorithm == SignatureAlgorithm::Es256 { "P-256" } else { "P-384" };
-    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-    let jwk = format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#).into();
+    let curve = if algorithm == SignatureAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
+    let jwk = PublicKey::Point { curve, x, y }.jwk().into();
     Ok(Arc::new(Ecdsa { algorithm, key, random, jwk }))
 }
 
@@ -215,8 +209,8 @@ fn ed25519(pkcs8: &[u8]) -> Result<Arc<dyn Signer>> {
     // OpenSSL writes PKCS#8 without the public key, which the strict reader refuses.
     let key = signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)
         .map_err(|_| invalid_key("not PKCS#8 of Ed25519"))?;
-    let x = URL_SAFE_NO_PAD.encode(key.public_key().as_ref());
-    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).into();
+    let x = key.public_key().as_ref();
+    let jwk = PublicKey::Point { curve: Curve::Ed25519, x, y: &[] }.jwk().into();
     Ok(Arc::new(Ed25519 { key, jwk }))
 }
 
@@ -250,8 +244,7 @@ fn rsa(
     let key = rsa::KeyPair::from_pkcs8(pkcs8)
         .map_err(|_| invalid_key("not PKCS#8 of an RSA key of 2048 to 4096 bits"))?;
     let public = rsa::PublicKeyComponents::<Vec<u8>>::from(key.public());
-    let (n, e) = (URL_SAFE_NO_PAD.encode(&public.n), URL_SAFE_NO_PAD.encode(&public.e));
-    let jwk = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#).into();
+    let jwk = PublicKey::Rsa { n: &public.n, e: &public.e }.jwk().into();
     Ok(Arc::new(Rsa { algorithm, padding, key, random: SystemRandom::new(), jwk }))
 }
 
@@ -287,6 +280,9 @@ fn invalid_key(detail: &'static str) -> Error {
 }
 
 fn unsupported(algorithm: SignatureAlgorithm) -> Error {
+    if algorithm == SignatureAlgorithm::Es512 {
+        return elsewhere(algorithm.name());
+    }
     Error::new(ErrorKind::Config, Reason::UnsupportedAlgorithm).with_detail(algorithm.name())
 }
 
@@ -296,8 +292,10 @@ fn failed() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
     use super::*;
-    use crate::crypto::CryptoProvider;
+    use crate::crypto::{ContentEncryption, CryptoProvider};
 
     fn pkcs8(algorithm: SignatureAlgorithm) -> Vec<u8> {
         let random = &SystemRandom::new().0;
@@ -384,16 +382,17 @@ mod tests {
 
     #[test]
     fn seals_open_only_as_they_were_made() {
+        const GCM: ContentEncryption = ContentEncryption::A256Gcm;
         let aead = CryptoProvider::ring().aead;
         let mut text = b"secret".to_vec();
-        aead.seal(&[1; 32], [2; 12], b"for", &mut text).unwrap();
+        aead.seal(GCM, &[1; 32], &[2; 12], b"for", &mut text).unwrap();
         for (key, nonce, associated) in
             [([0; 32], [2; 12], "for"), ([1; 32], [0; 12], "for"), ([1; 32], [2; 12], "of")]
         {
-            let error = aead.open(&key, nonce, associated.as_bytes(), &mut text.clone()).unwrap_err();
-            assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::SealBroken));
+            let error = aead.open(GCM, &key, &nonce, associated.as_bytes(), &mut text.clone()).unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::DecryptionFailed));
         }
-        aead.open(&[1; 32], [2; 12], b"for", &mut text).unwrap();
+        aead.open(GCM, &[1; 32], &[2; 12], b"for", &mut text).unwrap();
         assert_eq!(text, b"secret");
     }
 }

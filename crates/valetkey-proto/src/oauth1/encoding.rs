@@ -93,6 +93,20 @@ impl Pen<'_> {
         rest
     }
 
+    /// Writes the escapes that octets begin with, decoded and encoded anew, and returns the rest. In what is not ASCII
+    /// there is one after the other.
+    #[inline]
+    pub(super) fn escapes<'o>(&mut self, octets: &'o [u8], depth: Depth) -> &'o [u8] {
+        let mut rest = octets;
+        while let [b'%', high, low, after @ ..] = rest
+            && let Some(octet) = octet_of(*high, *low)
+        {
+            self.write(octet, depth);
+            rest = after;
+        }
+        rest
+    }
+
     /// Writes one octet, encoded.
     #[inline]
     pub(super) fn write(&mut self, octet: u8, depth: Depth) {
@@ -157,17 +171,19 @@ pub(super) fn first_octet(raw: &[u8]) -> Option<(u8, &[u8])> {
     let (&first, rest) = raw.split_first()?;
     Some(match (first, rest) {
         (b'+', _) => (b' ', rest),
-        (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-            (Some(high), Some(low)) => (high << 4 | low, after),
-            _ => (first, rest),
-        },
+        (b'%', [high, low, after @ ..]) => {
+            octet_of(*high, *low).map_or((first, rest), |octet| (octet, after))
+        }
         _ => (first, rest),
     })
 }
 
-/// The value of a hexadecimal digit.
-fn digit(character: u8) -> Option<u8> {
-    DIGIT.get(usize::from(character)).copied().filter(|&value| value < 16)
+/// The octet of two hexadecimal digits.
+#[inline]
+fn octet_of(high: u8, low: u8) -> Option<u8> {
+    let digit = |character| DIGIT.get(usize::from(character)).copied().unwrap_or(16);
+    let (high, low) = (digit(high), digit(low));
+    (high | low < 16).then_some(high << 4 | low)
 }
 
 /// By character; 16 for what is none.

@@ -185,18 +185,23 @@ fn take<'a>(
     let total = start + pen.left();
     let (mut name, mut middle, mut has_broken_escape) = (start, None, false);
     let mut rest = pen.plain(raw);
-    while let (first, Some((octet, after))) = (rest.first().copied(), first_octet(rest)) {
+    while let (Some(&first), Some((octet, after))) = (rest.first(), first_octet(rest)) {
         match first {
-            Some(b'&') => {
+            b'%' if rest.len() - after.len() == 3 => {
+                rest = pen.escapes(rest, Depth::Twice);
+                rest = pen.plain(rest);
+                continue;
+            }
+            b'&' => {
                 pen = end(pen, total, name, middle.take(), &mut tell);
                 name = total - pen.left();
             }
-            Some(b'=') if middle.is_none() => {
+            b'=' if middle.is_none() => {
                 middle = Some(total - pen.left());
                 pen.put(EQUALS);
             }
             _ => {
-                has_broken_escape |= first == Some(b'%') && rest.len() - after.len() == 1;
+                has_broken_escape |= first == b'%';
                 pen.write(octet, Depth::Twice);
             }
         }

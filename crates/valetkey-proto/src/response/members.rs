@@ -8,8 +8,21 @@ use super::value::Text;
 use crate::error::{Error, ErrorKind, Reason, Result};
 
 /// Declares a struct of optional members and how it is read. `'de` is the lifetime of the text.
+///
+/// A member is named as its field, or as a text behind it: `purpose = "use": Text<'de>`. In a `strict struct`, `null`
+/// is a value of the wrong type.
 macro_rules! members {
-    ($(#[$doc:meta])* struct $name:ident { $($member:ident: $type:ty,)* }) => {
+    ($(#[$doc:meta])* struct $($rest:tt)*) => {
+        $crate::response::members::members! { @declare lenient $(#[$doc])* $($rest)* }
+    };
+    ($(#[$doc:meta])* strict struct $($rest:tt)*) => {
+        $crate::response::members::members! { @declare strict $(#[$doc])* $($rest)* }
+    };
+    (@value lenient $map:ident) => { $map.next_value()? };
+    (@value strict $map:ident) => { Some($map.next_value()?) };
+    (@name $member:ident) => { stringify!($member) };
+    (@name $member:ident $text:literal) => { $text };
+    (@declare $mode:ident $(#[$doc:meta])* $name:ident { $($member:ident $(= $text:literal)?: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Default)]
         struct $name<'de> {
@@ -25,9 +38,9 @@ macro_rules! members {
             ) -> std::result::Result<bool, A::Error> {
                 let mut bit = 1_u64;
                 $(
-                    if name == stringify!($member) {
-                        reading.once(bit, stringify!($member))?;
-                        self.$member = map.next_value()?;
+                    if name == $crate::response::members::members!(@name $member $($text)?) {
+                        reading.once(bit, $crate::response::members::members!(@name $member $($text)?))?;
+                        self.$member = $crate::response::members::members!(@value $mode map);
                         return Ok(true);
                     }
                     bit <<= 1;

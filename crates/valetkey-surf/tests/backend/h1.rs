@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use valetkey_http::{FailureKind, Sent};
 use valetkey_surf::{BuildError, SurfBackend};
 
-use crate::{get, post, send, server::Server, told};
+use crate::{get, post, send, told};
+use valetkey_backend_suite::server::Server;
 
 fn backend() -> SurfBackend {
     SurfBackend::builder().h1_no_tls().build().unwrap()

@@ -1,4 +1,4 @@
-//! The surf backend on both clients, against servers that behave, and servers that do not.
+//! What the surf backend alone does, on both clients. What every backend must do is in `suite.rs`.
 
 #[cfg(feature = "curl")]
 mod curl;
@@ -6,10 +6,6 @@ mod curl;
 mod h1;
 mod refusing;
 mod sending;
-// The servers are those of the other backend's tests, of which not all are needed here.
-#[expect(dead_code, reason = "shared with valetkey-hyper")]
-#[path = "../../../valetkey-hyper/tests/backend/server.rs"]
-mod server;
 
 use std::time::Duration;
 

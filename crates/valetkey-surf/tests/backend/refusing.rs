@@ -5,7 +5,8 @@ use http::HeaderValue;
 use valetkey_http::{FailureKind, Request, Sent};
 use valetkey_surf::SurfBackend;
 
-use crate::{backends, builders, get, post, send, server::Server};
+use crate::{backends, builders, get, post, send};
+use valetkey_backend_suite::server::Server;
 
 fn is_refused(backend: &SurfBackend, request: Request) -> bool {
     match send(backend, request) {

@@ -5,7 +5,8 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use valetkey_http::{Backend, FailureKind, Sent, block_on};
 
-use crate::{backends, get, millis, post, send, server::Server};
+use crate::{backends, get, millis, post, send};
+use valetkey_backend_suite::server::Server;
 
 #[test]
 fn each_request_goes_once_on_a_connection_of_its_own() {
@@ -32,7 +33,7 @@ fn what_is_sent() {
             "content-type:application/x-www-form-urlencoded",
             "user-agent:valetkey/0.1.0",
             "x-empty:",
-            &format!("host:{}", server.address),
+            &format!("host:{}", server.address()),
         ] {
             assert!(seen.lines().any(|seen| seen == line), "{line} in {seen}");
         }
@@ -104,7 +105,7 @@ fn each_address_of_a_name_is_tried() {
     // It is ::1 as well, where nobody listens.
     for backend in backends() {
         let server = Server::keeping();
-        let url = format!("http://localhost:{}/", server.address.port());
+        let url = format!("http://localhost:{}/", server.address().port());
         assert_eq!(send(&backend, get(url)).unwrap().body(), "ok");
     }
 }

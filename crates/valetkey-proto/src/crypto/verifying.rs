@@ -1,0 +1,188 @@
+//! Keys to verify with.
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{CryptoProvider, Curve, KeyKind, Signature, SignatureAlgorithm, Signer};
+use crate::{
+    error::{Error, ErrorKind, Reason, Result},
+    secret,
+};
+
+/// A public key, by its numbers: big-endian, without leading zeros for RSA, and with all bytes of the curve's
+/// coordinates for points.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum PublicKey<'a> {
+    /// RSA.
+    Rsa {
+        /// The modulus.
+        n: &'a [u8],
+        /// The exponent.
+        e: &'a [u8],
+    },
+    /// A point of an elliptic curve; `y` is empty for Ed25519 and X25519.
+    Point {
+        /// The curve.
+        curve: Curve,
+        /// The x coordinate.
+        x: &'a [u8],
+        /// The y coordinate.
+        y: &'a [u8],
+    },
+}
+
+impl PublicKey<'_> {
+    /// What kind of key it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        match self {
+            Self::Rsa { .. } => KeyKind::Rsa,
+            Self::Point { curve, .. } => KeyKind::Curve(*curve),
+        }
+    }
+
+    /// The key as a JWK of its required members alone, in the order that a thumbprint needs (RFC 7638 §3.2).
+    #[must_use]
+    pub fn jwk(&self) -> String {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match *self {
+            Self::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n)),
+            Self::Point { curve, x, .. } if curve.is_okp() => {
+                format!(r#"{{"crv":"{}","kty":"OKP","x":"{}"}}"#, curve.name(), text(x))
+            }
+            Self::Point { curve, x, y } => {
+                format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), text(x), text(y))
+            }
+        }
+    }
+}
+
+/// A public key that is ready to verify by one algorithm.
+pub trait Verifier: Send + Sync + fmt::Debug {
+    /// Whether this is the key's signature of the message; ECDSA signatures are r‖s (RFC 7518 §3.4).
+    #[must_use]
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool;
+}
+
+/// A key that verifies by one algorithm and is good for nothing else (RFC 8725 §3.1). It is read once and kept
+/// ready, and cheap to clone.
+///
+/// It comes of a [`Jwk`](crate::jose::Jwk), or of a shared secret:
+///
+/// ```
+/// use valetkey_proto::crypto::{CryptoProvider, SignatureAlgorithm, VerifyingKey};
+///
+/// let crypto = CryptoProvider::ring();
+/// assert!(VerifyingKey::secret(SignatureAlgorithm::Hs256, &[7; 32], &crypto).is_ok());
+/// assert!(VerifyingKey::secret(SignatureAlgorithm::Hs256, b"too short", &crypto).is_err());
+/// ```
+#[derive(Clone)]
+pub struct VerifyingKey {
+    algorithm: SignatureAlgorithm,
+    kid: Option<Arc<str>>,
+    with: With,
+}
+
+#[derive(Clone)]
+enum With {
+    Public(Arc<dyn Verifier>),
+    Secret(Arc<dyn Signer>),
+}
+
+impl VerifyingKey {
+    /// A public key, by this algorithm.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`] if the key is of another kind than the algorithm needs, or an RSA key of
+    /// less than 2048 bits (RFC 7518 §3.3); [`Reason::UnsupportedAlgorithm`] if the provider does not verify by it.
+    pub fn public(
+        algorithm: SignatureAlgorithm,
+        key: PublicKey<'_>,
+        crypto: &CryptoProvider,
+    ) -> Result<Self> {
+        let verifier = crypto.keys.public_key(algorithm, key)?;
+        Ok(Self { algorithm, kid: None, with: With::Public(verifier) })
+    }
+
+    /// A shared secret, by this HMAC.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`] if it is shorter than the hash (RFC 7518 §3.2);
+    /// [`Reason::UnsupportedAlgorithm`] if the algorithm is no HMAC of JOSE.
+    pub fn secret(algorithm: SignatureAlgorithm, secret: &[u8], crypto: &CryptoProvider) -> Result<Self> {
+        check_secret(algorithm, secret)?;
+        let signer = crypto.keys.shared_secret(algorithm, secret)?;
+        Ok(Self { algorithm, kid: None, with: With::Secret(signer) })
+    }
+
+    /// Gives it a name (`kid`).
+    #[must_use]
+    pub fn with_kid(mut self, kid: &str) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    /// Takes its name away, so that it is tried whatever a token calls it.
+    #[must_use]
+    pub(crate) fn without_kid(mut self) -> Self {
+        self.kid = None;
+        self
+    }
+
+    /// By what it verifies.
+    #[must_use]
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// Its name, if it has one.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Checks a signature.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::SignatureInvalid`] unless this key made it.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
+        let is_good = match &self.with {
+            With::Public(verifier) => verifier.verify(message, signature),
+            With::Secret(signer) => {
+                let mut expected = Signature::new();
+                signer.sign(message, &mut expected)?;
+                secret::same(expected.as_ref(), signature)
+            }
+        };
+        if is_good { Ok(()) } else { Err(Error::new(ErrorKind::Untrusted, Reason::SignatureInvalid)) }
+    }
+}
+
+/// A secret must be at least as long as the hash, and is then not empty (RFC 7518 §3.2).
+pub(super) fn check_secret(algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<()> {
+    let is_of_jose = SignatureAlgorithm::parse(algorithm.name()).is_some();
+    if algorithm.key_kind() != KeyKind::Secret || !is_of_jose {
+        let error = Error::new(ErrorKind::Config, Reason::UnsupportedAlgorithm);
+        return Err(error.with_detail(format!("{algorithm} takes no shared secret of JOSE")));
+    }
+    let least = algorithm.hash().size();
+    if secret.len() < least {
+        let detail = format!("a secret of {} bytes, and {algorithm} needs {least}", secret.len());
+        return Err(Error::new(ErrorKind::Config, Reason::InvalidKey).with_detail(detail));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
