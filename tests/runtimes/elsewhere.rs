@@ -10,7 +10,7 @@ use valetkey_hyper::HyperBackend;
 use valetkey_smol::SmolBackend;
 use valetkey_testkit::Provider;
 
-use crate::{by_oauth2, client, is, use_session};
+use crate::{by_oauth2, call, client, is, use_session};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -42,10 +42,11 @@ fn a_client_goes_from_thread_to_thread() -> Result<(), Failed> {
     thread::scope(|scope| {
         let used = [(); 2].map(|()| {
             let (session, provider) = (session.clone(), &provider);
-            scope.spawn(move || futures_executor::block_on(use_session(&session, provider)))
+            scope.spawn(move || futures_executor::block_on(call(&session, provider)))
         });
         used.into_iter().try_for_each(|used| used.join().map_err(|_| "it panicked")?)
-    })
+    })?;
+    block_on(use_session(&session, &provider))
 }
 
 /// hyper on two runtimes of tokio's, and a backend on smol, all at work at the same time.
