@@ -1,8 +1,6 @@
 //! JWTs by which clients and service accounts say who they are (RFC 7523).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde_json::Value;
+use std::time::{Duration, SystemTime};
 
 use crate::{
     jose::{Jwt, Key},
@@ -69,13 +67,12 @@ pub(crate) fn check(
     if jwt.text("aud") != Some(&audience(&state.settings)) {
         return Err("aud is not this server alone");
     }
-    let time = |name| jwt.claim(name).map(|time| seconds(time).ok_or("a time is not a number"));
-    let expires = time("exp").ok_or("exp is missing")??;
+    let expires = jwt.time("exp").ok_or("exp is missing")??;
     if now >= expires || now + LONGEST < expires {
         return Err("the JWT has expired or never will");
     }
-    let issued = time("iat").ok_or("iat is missing")??;
-    let begins = time("nbf").transpose()?.unwrap_or(issued);
+    let issued = jwt.time("iat").ok_or("iat is missing")??;
+    let begins = jwt.time("nbf").transpose()?.unwrap_or(issued);
     if now + LEEWAY < issued.max(begins) {
         return Err("the JWT is of the future");
     }
@@ -88,10 +85,4 @@ fn audience(settings: &Settings) -> String {
         Audience::Issuer => settings.issuer.text.clone(),
         Audience::TokenEndpoint => settings.issuer.url("/token"),
     }
-}
-
-/// A `NumericDate` (RFC 7519 §2).
-pub(crate) fn seconds(time: &Value) -> Option<SystemTime> {
-    let seconds = Duration::try_from_secs_f64(time.as_f64()?).ok()?;
-    UNIX_EPOCH.checked_add(seconds)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::{
     assertion::ServiceAccount,
     clock::{Clock, beginning},
+    dpop::{Dpop, DpopNonces},
     fault::Fault,
     oauth1,
     provider::Provider,
@@ -159,6 +160,18 @@ impl ProviderBuilder {
     pub fn service_account(mut self, account: ServiceAccount) -> Self {
         self.settings.service_accounts.retain(|known| known.name != account.name);
         self.settings.service_accounts.push(account);
+        self
+    }
+
+    /// What it makes of DPoP; nothing by default.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.settings.dpop = dpop;
+        self
+    }
+
+    /// Where proofs of possession must have a nonce; nowhere by default.
+    pub fn dpop_nonces(mut self, nonces: DpopNonces) -> Self {
+        self.settings.dpop_nonces = nonces;
         self
     }
 

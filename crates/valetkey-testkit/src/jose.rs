@@ -1,5 +1,7 @@
 //! As much of JWS, JWK and JWT as a provider needs, read strictly (RFC 7515, 7517, 7519).
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
     digest::{SHA256, digest},
@@ -53,13 +55,20 @@ impl Jwt {
         Some(kind.strip_prefix("application/").unwrap_or(&kind).to_owned())
     }
 
-    pub(crate) fn claim(&self, name: &str) -> Option<&Value> {
+    fn claim(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }
 
     /// A claim that is a text, and not an empty one.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.claim(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A claim that is a `NumericDate` (RFC 7519 §2).
+    pub(crate) fn time(&self, name: &str) -> Option<Result<SystemTime, &'static str>> {
+        let seconds = self.claim(name)?.as_f64();
+        let since = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Some(since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or("a time is not a number"))
     }
 
     pub(crate) fn is_signed_by(&self, key: &Key) -> bool {

@@ -73,6 +73,7 @@
 //! | `/token` | JWTs of clients and of service accounts, such as [`SERVICE_ACCOUNT`] | RFC 7523 |
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
+//! | all of these | codes and tokens bound to keys, with nonces, if [asked for](ProviderBuilder::dpop) | RFC 9449 |
 //! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
@@ -110,6 +111,7 @@
 mod assertion;
 mod builder;
 mod clock;
+mod dpop;
 mod endpoint;
 mod fault;
 mod jose;
@@ -130,6 +132,7 @@ mod wire;
 
 pub use assertion::ServiceAccount;
 pub use builder::ProviderBuilder;
+pub use dpop::{Dpop, DpopNonces};
 pub use fault::{Body, Effect, Expect, Fault, Member, Param, fault, faults};
 pub use provider::Provider;
 pub use random::SeededRandom;

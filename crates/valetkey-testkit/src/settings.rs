@@ -2,7 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{assertion::ServiceAccount, jose::Key, keys, oauth1, user::User};
+use crate::{
+    assertion::ServiceAccount,
+    dpop::{Dpop, DpopNonces},
+    jose::Key,
+    keys, oauth1,
+    user::User,
+};
 
 /// A client that the provider knows.
 ///
@@ -216,6 +222,8 @@ pub(crate) struct Settings {
     pub(crate) rotates: bool,
     pub(crate) grace: Duration,
     pub(crate) sends_iss: bool,
+    pub(crate) dpop: Dpop,
+    pub(crate) dpop_nonces: DpopNonces,
     pub(crate) audience: Audience,
     pub(crate) service_accounts: Vec<ServiceAccount>,
     pub(crate) records: bool,
@@ -264,6 +272,8 @@ impl Default for Settings {
             rotates: true,
             grace: Duration::ZERO,
             sends_iss: true,
+            dpop: Dpop::Off,
+            dpop_nonces: DpopNonces::Off,
             audience: Audience::Issuer,
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
             records: true,

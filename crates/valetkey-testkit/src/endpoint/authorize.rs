@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::{page, token::valid_scope};
 use crate::{
+    dpop::Dpop,
     message::{Answer, Asked, Params, Refusal},
     settings::Settings,
     state::{Login, State},
@@ -119,12 +120,17 @@ fn check<'a>(settings: &Settings, params: &'a Params) -> Result<Login, Refused<'
         (None, _) => return refuse("invalid_request", "code_challenge is missing"),
         (Some(_), _) => return refuse("invalid_request", "code_challenge_method must be S256"),
     };
+    let key = params.get("dpop_jkt").filter(|_| settings.dpop != Dpop::Off).map(str::to_owned);
+    if key.as_deref().is_some_and(|key| !is_sha256(key)) {
+        return refuse("invalid_request", "dpop_jkt is no thumbprint");
+    }
     Ok(Login {
         client: client.id.clone(),
         redirect_uri: uri.to_owned(),
         state: params.get("state").map(str::to_owned),
         scope: scope.to_owned(),
         challenge,
+        key,
     })
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::token::JWT_BEARER;
 use crate::{
+    dpop::Dpop,
     jose::{ASYMMETRIC, SYMMETRIC},
     message::Answer,
     settings::{AuthMethod, Settings},
@@ -34,6 +35,10 @@ pub(super) fn answer(settings: &Settings) -> Answer {
         for endpoint in ["token", "revocation"] {
             document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")] = json!(algorithms);
         }
+    }
+    if settings.dpop != Dpop::Off {
+        // RFC 9449 §5.1.
+        document["dpop_signing_alg_values_supported"] = json!(ASYMMETRIC);
     }
     if settings.sends_iss {
         // RFC 9207 §3.

@@ -2,4 +2,5 @@
 
 mod assertion;
 mod common;
+mod dpop;
 mod flows;
