@@ -133,7 +133,7 @@ mod wire;
 pub use assertion::ServiceAccount;
 pub use builder::ProviderBuilder;
 pub use dpop::{Dpop, DpopNonces};
-pub use fault::{Body, Effect, Expect, Fault, Member, Param, fault, faults};
+pub use fault::{Body, Effect, Expect, Fault, Feature, Member, Param, fault, faults};
 pub use provider::Provider;
 pub use random::SeededRandom;
 pub use run::Spawning;

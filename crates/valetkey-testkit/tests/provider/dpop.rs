@@ -9,7 +9,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use valetkey_http::{Backend, Limits, Response};
 use valetkey_testkit::{
-    Dpop, DpopNonces, Provider, block_on,
+    Dpop, DpopNonces, Place, Provider, block_on, fault, faults,
     keys::{self, TestKey},
 };
 
@@ -342,4 +342,44 @@ fn t18_a_challenge_for_a_nonce_uses_up_the_proof_and_not_the_code() {
     assert_eq!(refusal(&redeem(&assertion("j2"), &with("p1"))), "invalid_dpop_proof");
     provider.advance(Duration::from_secs(1));
     assert_eq!(redeem(&assertion("j3"), &with("p3")).status(), StatusCode::OK);
+}
+
+#[test]
+fn every_fault_for_clients_with_keys_happens() {
+    let rows: Vec<_> = faults().filter(|fault| fault.feature.is_some()).collect();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for fault in rows {
+        let provider = offered();
+        let token = token(&provider);
+        let body = Bytes::from_static(b"");
+        let request = match fault.at {
+            Place::Token => Request::post(TOKEN),
+            place => {
+                assert_eq!(place, Place::Resource, "{}", fault.name);
+                Request::get(ME).header("authorization", format!("DPoP {token}"))
+            }
+        };
+        provider.set_fault(*fault);
+        // What comes of it differs: an answer, one that is too large, or none.
+        let _ = block_on(provider.send(request.body(body).unwrap(), Limits::default()));
+        assert_eq!(provider.faults_happened(), 1, "{}", fault.name);
+    }
+}
+
+#[test]
+fn what_faults_make_of_tokens_and_challenges() {
+    let provider = offered();
+    provider.set_fault(fault("dpop-downgrade"));
+    assert_eq!(json(&service(&provider, &json!({})))["token_type"], "Bearer");
+    provider.set_fault(fault("dpop-nonce-twice"));
+    let answer = service(&provider, &json!({}));
+    assert_eq!(refusal(&answer), "use_dpop_nonce");
+    assert_eq!(answer.headers().get_all("dpop-nonce").iter().count(), 2);
+    provider.set_fault(fault("dpop-nonce-long"));
+    assert_eq!(nonce(&service(&provider, &json!({}))).unwrap().len(), 4096);
+    provider.set_fault(fault("dpop-resource-nonce-beside"));
+    let token = token(&provider);
+    let answer = prove(&provider, &token, &json!({}));
+    assert!(challenges(&answer)[0].starts_with("Bearer realm=\"api\", DPoP "));
+    assert_eq!(prove(&provider, &token, &json!({})).status(), StatusCode::OK, "it happens once");
 }
