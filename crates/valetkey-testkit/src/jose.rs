@@ -13,8 +13,8 @@ use ring::{
 };
 use serde_json::{Map, Value};
 
-/// The algorithms of private keys.
-pub(crate) const ASYMMETRIC: [&str; 4] = ["RS256", "PS256", "ES256", "EdDSA"];
+/// The algorithms of private keys; the last two are one (RFC 9864 §2.2).
+pub(crate) const ASYMMETRIC: [&str; 5] = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
 /// The algorithms of shared secrets.
 pub(crate) const SYMMETRIC: [&str; 3] = ["HS256", "HS384", "HS512"];

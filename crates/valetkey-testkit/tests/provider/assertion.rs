@@ -79,7 +79,7 @@ fn s_tk_05_clients_authenticate_with_every_algorithm() {
     for way in ["private_key_jwt", "client_secret_jwt"] {
         assert!(document["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&way.into()));
     }
-    let algorithms = json!(["RS256", "PS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"]);
+    let algorithms = json!(["RS256", "PS256", "ES256", "EdDSA", "Ed25519", "HS256", "HS384", "HS512"]);
     assert_eq!(document["token_endpoint_auth_signing_alg_values_supported"], algorithms);
 }
 

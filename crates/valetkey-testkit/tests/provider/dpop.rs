@@ -109,7 +109,10 @@ fn s_dp_01_tokens_are_bound_to_keys_of_every_kind() {
         assert_eq!(call(&provider, "dpop", &token, Some(&second)).status(), StatusCode::OK, "{key:?}");
     }
     let document = json(&get(&provider, "https://issuer.test/.well-known/openid-configuration", None));
-    assert_eq!(document["dpop_signing_alg_values_supported"], json!(["RS256", "PS256", "ES256", "EdDSA"]));
+    assert_eq!(
+        document["dpop_signing_alg_values_supported"],
+        json!(["RS256", "PS256", "ES256", "EdDSA", "Ed25519"])
+    );
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn a_bound_token_is_no_bearer_token_and_no_other_keys() {
     assert_eq!(me(&provider, &bearer), StatusCode::OK);
     let bare = block_on(provider.send(Request::get(ME).body(Bytes::new()).unwrap(), Limits::default()));
     let bare = bare.unwrap();
-    assert_eq!(challenges(&bare), ["Bearer realm=\"api\"", "DPoP algs=\"RS256 PS256 ES256 EdDSA\""]);
+    assert_eq!(challenges(&bare), ["Bearer realm=\"api\"", "DPoP algs=\"RS256 PS256 ES256 EdDSA Ed25519\""]);
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn what_is_off_is_overlooked_and_what_is_demanded_is_not() {
     assert_eq!(refusal(&bare), "invalid_dpop_proof");
     let token = token(&provider);
     assert_eq!(prove(&provider, &token, &json!({})).status(), StatusCode::OK);
-    assert_eq!(challenges(&get(&provider, ME, None)), ["DPoP algs=\"RS256 PS256 ES256 EdDSA\""]);
+    assert_eq!(challenges(&get(&provider, ME, None)), ["DPoP algs=\"RS256 PS256 ES256 EdDSA Ed25519\""]);
 }
 
 /// A code of the public client, bound to a key if that has a name.
