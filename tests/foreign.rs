@@ -48,9 +48,9 @@ fn all_is_well(mut script: Command, checks: usize) {
     // Proxies are for other hosts than this one.
     let output = script.env("NO_PROXY", "*").output().expect("the script runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    println!("{said}{}", String::from_utf8_lossy(&output.stderr));
     let all = format!("\n{checks} passed, 0 failed");
-    assert!(output.status.success() && said.trim_end().ends_with(&all), "not all was well");
+    let is_well = output.status.success() && said.trim_end().ends_with(&all);
+    assert!(is_well, "not all was well: {said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

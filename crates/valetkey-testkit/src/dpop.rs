@@ -20,10 +20,25 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// What the provider makes of DPoP (RFC 9449).
 ///
 /// ```
-/// use valetkey_testkit::{Dpop, DpopNonces, Provider};
+/// use bytes::Bytes;
+/// use http::Request;
+/// use valetkey_http::{Backend, Limits};
+/// use valetkey_testkit::{Dpop, Provider, block_on, keys};
 ///
-/// let provider = Provider::builder().dpop(Dpop::Demanded).dpop_nonces(DpopNonces::Both).build();
-/// # drop(provider);
+/// let provider = Provider::builder().dpop(Dpop::Demanded).build();
+/// let key = keys::es256();
+/// let header = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{}}}"#, key.public_jwk());
+/// let claims = r#"{"htm":"POST","htu":"https://issuer.test/token","iat":1893456000,"jti":"1"}"#;
+/// let request = Request::post("https://issuer.test/token")
+///     .header("dpop", key.jwt(&header, claims))
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .body(Bytes::from(
+///         "grant_type=client_credentials&client_id=service&client_secret=service-secret",
+///     ))?;
+/// let answer = block_on(provider.send(request, Limits::default()))?;
+/// let tokens: serde_json::Value = serde_json::from_slice(answer.body())?;
+/// assert_eq!(tokens["token_type"], "DPoP");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,6 +55,14 @@ pub enum Dpop {
 ///
 /// The token endpoint and the API take each their own. But for [`Rotating`](Self::Rotating), a nonce comes with
 /// the challenge alone and is good until [`Provider::renew_dpop_nonces`](crate::Provider::renew_dpop_nonces).
+///
+/// ```
+/// use valetkey_testkit::{Dpop, DpopNonces, Provider};
+///
+/// let provider = Provider::builder().dpop(Dpop::Offered).dpop_nonces(DpopNonces::Both).build();
+/// // … a client signs in, and meets a challenge again after:
+/// provider.renew_dpop_nonces();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DpopNonces {

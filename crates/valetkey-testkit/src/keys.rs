@@ -1,8 +1,8 @@
 //! Keys that everybody knows, for the clients of tests.
 //!
 //! They are the same in every version, so that what is written in a test stays true. The provider knows the
-//! public halves: the client `signed` and the service account [`SERVICE_ACCOUNT`](crate::SERVICE_ACCOUNT) sign with any of them
-//! but [`other_es256`].
+//! public halves: the client `signed` and the account [`SERVICE_ACCOUNT`](crate::SERVICE_ACCOUNT) sign with any
+//! of them but [`other_es256`].
 //!
 //! # Security
 //!

@@ -84,7 +84,8 @@
 //!
 //! A [`Fault`] is a row of data: where it happens, what happens, and what a correct client does about it.
 //! [`faults`] is the table, from an issuer that differs by a slash to a body without an end, and one loop
-//! tests them all. The endpoints know nothing of it.
+//! tests them all. The endpoints know nothing of it. What only clients with assertions or DPoP can meet says so
+//! by its [`feature`](Fault::feature).
 //!
 //! ```
 //! use valetkey_testkit::{Provider, fault};
