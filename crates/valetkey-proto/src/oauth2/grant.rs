@@ -2,10 +2,12 @@
 
 mod authorization_code;
 mod client_credentials;
+mod jwt_bearer;
 mod refresh_token;
 
 pub use authorization_code::AuthorizationCodeGrant;
 pub use client_credentials::ClientCredentialsGrant;
+pub use jwt_bearer::JwtBearerGrant;
 pub use refresh_token::RefreshTokenGrant;
 
 use crate::{
@@ -24,7 +26,8 @@ struct TokenRequest {
 }
 
 /// Parameters that grants and client authentication set themselves.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 11] = [
+    "assertion",
     "client_assertion",
     "client_assertion_type",
     "client_id",
@@ -91,4 +94,4 @@ macro_rules! options {
     )*};
 }
 
-options!(AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant);
+options!(AuthorizationCodeGrant, ClientCredentialsGrant, JwtBearerGrant, RefreshTokenGrant);

@@ -1,0 +1,32 @@
+//! What a program asks for in its own name, whatever it shows for it.
+
+use valetkey_proto::{Result, oauth2::Scope};
+
+/// A scope, and parameters that the standard does not have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) scope: Option<String>,
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+impl Wishes {
+    pub(super) fn check(&self) -> Result<()> {
+        Scope::parse(self.scope.as_deref().unwrap_or_default()).map(drop)
+    }
+
+    /// Puts all of it into a grant.
+    pub(super) fn put<G>(
+        &self,
+        mut grant: G,
+        with_scope: fn(G, &str) -> Result<G>,
+        with_parameter: fn(G, &str, &str) -> Result<G>,
+    ) -> Result<G> {
+        if let Some(scope) = &self.scope {
+            grant = with_scope(grant, scope)?;
+        }
+        for (name, value) in &self.parameters {
+            grant = with_parameter(grant, name, value)?;
+        }
+        Ok(grant)
+    }
+}
