@@ -5,11 +5,11 @@
 
 use std::{error::Error, io, process::ExitCode};
 
-use bytes::Bytes;
 use valetkey::{
     Client,
     oauth2::authorization::{Callback, PendingAuthorization},
 };
+use valetkey_examples::use_session;
 use valetkey_hyper::HyperBackend;
 use valetkey_native::{LoopbackListener, open_browser};
 use valetkey_testkit::{Provider, User};
@@ -65,18 +65,7 @@ async fn sign_in() -> Result<(), Box<dyn Error>> {
     let session = client.redeem(pending, callback).await?;
     println!("the code was exchanged for tokens");
 
-    let me = format!("{issuer}/api/me");
-    let response = session.send(http::Request::get(&me).body(Bytes::new())?).await?;
-    println!("the API answered {}", response.status());
-
-    session.refresh().await?;
-    println!("the tokens were renewed");
-
-    let response = session.send(http::Request::get(&me).body(Bytes::new())?).await?;
-    let user = String::from_utf8_lossy(response.body());
-    let name = user.split("\"sub\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("nobody");
-    println!("signed in as {name}");
-    Ok(())
+    use_session(&session, &issuer).await
 }
 
 /// Has the user open the URL, and takes the address at which the browser ends.

@@ -2,9 +2,13 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use tokio::runtime::{Builder, Runtime};
-use valetkey_http::Backend;
+use smol::Executor;
+use tokio::runtime::{Builder, Handle, Runtime};
+use valetkey_http::{Backend, block_on};
 use valetkey_hyper::HyperBackend;
+use valetkey_reqwest::ReqwestBackend;
+use valetkey_smol::SmolBackend;
+use valetkey_ureq::UreqBackend;
 
 /// An adapter, by how it is set up.
 pub(crate) struct Adapter {
@@ -24,24 +28,43 @@ pub(crate) trait Running {
 }
 
 /// All of them.
-pub(crate) static ADAPTERS: [Adapter; 1] = [Adapter { name: "hyper", start: || Box::new(Hyper::new()) }];
+pub(crate) static ADAPTERS: [Adapter; 4] = [
+    Adapter { name: "hyper", start: || Box::new(OnTokio::new(Builder::new_current_thread(), hyper)) },
+    Adapter { name: "smol", start: || Box::new(Smol::new()) },
+    // reqwest's connections are tasks, which close when the runtime gets to it: one that is driven by itself.
+    Adapter { name: "reqwest", start: || Box::new(OnTokio::new(Builder::new_multi_thread(), reqwest)) },
+    Adapter { name: "ureq", start: || Box::new(Blocking(ureq())) },
+];
 
-struct Hyper {
-    runtime: Runtime,
-    backend: Arc<HyperBackend>,
+fn hyper(handle: Handle) -> Arc<dyn Backend> {
+    Arc::new(HyperBackend::builder().no_proxy().handle(handle).build().expect("a backend"))
 }
 
-impl Hyper {
-    fn new() -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let backend = HyperBackend::builder().no_proxy().handle(runtime.handle().clone()).build();
-        Self { runtime, backend: Arc::new(backend.expect("a backend")) }
+fn reqwest(handle: Handle) -> Arc<dyn Backend> {
+    let builder = ReqwestBackend::builder().client(|| reqwest::Client::builder().no_proxy());
+    Arc::new(builder.bundled_roots().handle(handle).build().expect("a backend"))
+}
+
+fn ureq() -> Arc<dyn Backend> {
+    Arc::new(UreqBackend::builder().no_proxy().build().expect("a backend"))
+}
+
+struct OnTokio {
+    runtime: Runtime,
+    backend: Arc<dyn Backend>,
+}
+
+impl OnTokio {
+    fn new(mut runtime: Builder, backend: fn(Handle) -> Arc<dyn Backend>) -> Self {
+        let runtime = runtime.enable_all().build().expect("a runtime");
+        let backend = backend(runtime.handle().clone());
+        Self { runtime, backend }
     }
 }
 
-impl Running for Hyper {
+impl Running for OnTokio {
     fn backend(&self) -> Arc<dyn Backend> {
-        Arc::clone(&self.backend) as Arc<dyn Backend>
+        Arc::clone(&self.backend)
     }
 
     fn drive(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
@@ -50,5 +73,60 @@ impl Running for Hyper {
 
     fn tasks(&self) -> usize {
         self.runtime.metrics().num_alive_tasks()
+    }
+}
+
+struct Smol {
+    executor: Arc<Executor<'static>>,
+    backend: Arc<SmolBackend>,
+    /// Held by each task, and twice besides.
+    running: Arc<()>,
+}
+
+impl Smol {
+    fn new() -> Self {
+        let (executor, running) = (Arc::new(Executor::new()), Arc::new(()));
+        let (spawning, counted) = (Arc::clone(&executor), Arc::clone(&running));
+        let smol = valetkey_smol::Smol::spawning(move |task| {
+            let running = Arc::clone(&counted);
+            let task = async move {
+                task.await;
+                drop(running);
+            };
+            spawning.spawn(task).detach();
+        });
+        let backend = SmolBackend::builder().no_proxy().runtime(smol).build();
+        Self { executor, backend: Arc::new(backend.expect("a backend")), running }
+    }
+}
+
+impl Running for Smol {
+    fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.backend) as Arc<dyn Backend>
+    }
+
+    fn drive(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        smol::block_on(self.executor.run(future));
+    }
+
+    fn tasks(&self) -> usize {
+        Arc::strong_count(&self.running) - 2
+    }
+}
+
+/// One that needs no runtime, and has no tasks.
+struct Blocking(Arc<dyn Backend>);
+
+impl Running for Blocking {
+    fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.0)
+    }
+
+    fn drive(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        block_on(future);
+    }
+
+    fn tasks(&self) -> usize {
+        0
     }
 }

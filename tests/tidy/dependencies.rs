@@ -16,11 +16,15 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// What cargo says of the workspace.
+fn metadata() -> Value {
+    let metadata = cargo(&["metadata", "--offline", "--no-deps", "--format-version=1"]);
+    serde_json::from_str(&metadata).expect("JSON")
+}
+
 /// The packages of the workspace.
 fn packages() -> Vec<Value> {
-    let metadata = cargo(&["metadata", "--offline", "--no-deps", "--format-version=1"]);
-    let mut metadata: Value = serde_json::from_str(&metadata).expect("JSON");
-    let Value::Array(packages) = metadata["packages"].take() else { panic!("no packages") };
+    let Value::Array(packages) = metadata()["packages"].take() else { panic!("no packages") };
     packages
 }
 
@@ -76,6 +80,18 @@ fn the_tree_of_the_core_is_small() {
     let mut crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     crates.remove("valetkey-proto");
     assert!(crates.len() <= CORE_TREE, "{} crates are more than {CORE_TREE}: {crates:?}", crates.len());
+}
+
+#[test]
+fn what_needs_packages_of_the_system_is_built_when_asked_for() {
+    let metadata = metadata();
+    let [members, default] = ["workspace_members", "workspace_default_members"].map(|list| {
+        let ids = metadata[list].as_array().expect("a list of ids");
+        ids.iter().filter_map(Value::as_str).collect::<BTreeSet<_>>()
+    });
+    let apart: Vec<_> = members.difference(&default).collect();
+    let [surf] = apart[..] else { panic!("not in `default-members`: {apart:?}") };
+    assert!(surf.contains("/valetkey-surf#"), "{surf}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! For authors of adapters: the one place that enforces deadlines and caps.
 //!
 //! An adapter writes how a request is started, how its client's errors map onto [`FailureKind`], and a
-//! [`Chunks`] for its body type. [`exchange`] does the rest: the head, idle and total deadlines, the caps
-//! on head and body, and the check that a body is as long as it said.
+//! [`Chunks`] for its body type. [`check`] refuses beforehand what no adapter sends. [`exchange`] does the rest:
+//! the head, idle and total deadlines, the caps on head and body, the check that a body is as long as it said, and the
+//! mark [`Unframed`] on one that did not say. [`contain`] polls a client in its runtime, and catches its panics.
+
+mod contain;
 
 use std::{
     pin::{Pin, pin},
@@ -11,9 +14,13 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode, header::CONTENT_LENGTH};
+use http::{
+    HeaderMap, Method, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 
-use crate::{Failure, FailureKind, Limits, Phase, Response, Sent};
+pub use self::contain::contain;
+use crate::{Failure, FailureKind, Limits, Phase, Request, Response, Sent, Unframed};
 
 /// A response body that arrives in pieces.
 ///
@@ -23,11 +30,63 @@ pub trait Chunks {
     fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>>;
 }
 
+/// Refuses what no adapter sends: a URI that is not absolute, neither `http` nor `https`, without a host or with a
+/// user name, and the method `CONNECT`.
+///
+/// # Errors
+///
+/// [`FailureKind::Config`], with nothing sent.
+pub fn check(request: &Request) -> Result<(), Failure> {
+    let refused = |why: &'static str| Err(Failure::new(Sent::Nothing, FailureKind::Config).with_source(why));
+    let uri = request.uri();
+    let Some(authority) = uri.authority() else { return refused("the URI is not absolute") };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return refused("the URI is neither http nor https");
+    }
+    if authority.as_str().contains('@') {
+        return refused("the URI carries a user name");
+    }
+    let port = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+    if authority.host().is_empty() || !(matches!(port, "" | ":") || authority.port_u16().is_some()) {
+        return refused("the URI has no host, or no such port exists");
+    }
+    if request.method() == Method::CONNECT {
+        return refused("CONNECT is for proxies");
+    }
+    Ok(())
+}
+
+/// Whether the end of the body was told by nothing but the end of the connection (RFC 9112 §6.3).
+#[must_use]
+pub fn is_unframed(method: &Method, response: &Response) -> bool {
+    response.version() <= Version::HTTP_11
+        && !response.body().is_empty()
+        && !is_bodiless(method, response.status())
+        && !response.headers().contains_key(CONTENT_LENGTH)
+        && !ends_chunked(response.headers())
+}
+
+/// Whether a response has no body, whatever its head says (RFC 9112 §6.3, rule 1).
+#[must_use]
+pub fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    *method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn ends_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back().and_then(|value| value.to_str().ok());
+    let last = last.and_then(|value| value.rsplit(',').next()).unwrap_or_default();
+    last.trim().eq_ignore_ascii_case("chunked")
+}
+
 /// Runs one exchange within its limits: `start` sends the request and resolves to the response head.
 ///
 /// The connect deadline is the adapter's, inside `start`, because only the adapter knows when the
 /// connection stands. `sleep` makes a timer of the adapter's runtime, which begins to run when it is made and should
 /// cost little until it is polled: of up to three an exchange, all but one are rarely polled.
+///
+/// A body of which [`is_unframed`] says so is marked [`Unframed`].
 ///
 /// # Errors
 ///
@@ -68,9 +127,7 @@ where
     if head_bytes > limits.head_bytes {
         return Err(Failure::new(sent, FailureKind::TooLarge));
     }
-    let bodiless = *method == Method::HEAD
-        || parts.status.is_informational()
-        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodiless = is_bodiless(method, parts.status);
     // Told in advance, an oversized body costs nothing; what it says is never trusted otherwise.
     if !bodiless && declared.is_some_and(|length| length > limits.body_bytes as u64) {
         return Err(Failure::new(sent, FailureKind::TooLarge));
@@ -79,7 +136,11 @@ where
     if !bodiless && declared.is_some_and(|length| length != body.len() as u64) {
         return Err(Failure::new(sent, FailureKind::Truncated));
     }
-    Ok(Response::from_parts(parts, body))
+    let mut response = Response::from_parts(parts, body);
+    if is_unframed(method, &response) {
+        response.extensions_mut().insert(Unframed::new());
+    }
+    Ok(response)
 }
 
 /// Reads the whole body; one that comes in one piece is not copied.
@@ -137,7 +198,7 @@ where
 }
 
 /// The value of `Content-Length`; several fields, or a list, must agree (RFC 9110 §8.6).
-fn declared_length(headers: &http::HeaderMap) -> Result<Option<u64>, ()> {
+fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let mut declared = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         for item in value.to_str().map_err(|_| ())?.split(',') {
@@ -257,6 +318,27 @@ mod tests {
             run(Limits::default(), &Method::HEAD, None, async { Ok(answer) }).is_ok(),
             "HEAD has no body"
         );
+    }
+
+    #[test]
+    fn a_body_that_ends_with_the_connection_is_marked() {
+        let is_marked = |field: Option<(&'static str, &str)>, version, method| {
+            let mut response = head(None, body(&["a=b"]));
+            *response.version_mut() = version;
+            if let Some((name, value)) = field {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            let response = run(Limits::default(), method, None, async { Ok(response) }).unwrap();
+            response.extensions().get::<Unframed>().is_some()
+        };
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            assert!(is_marked(None, version, &Method::GET));
+            assert!(is_marked(Some(("transfer-encoding", "chunked, gzip")), version, &Method::GET));
+            assert!(!is_marked(Some(("transfer-encoding", "gzip, Chunked")), version, &Method::GET));
+            assert!(!is_marked(Some(("content-length", "3")), version, &Method::GET));
+            assert!(!is_marked(None, version, &Method::HEAD));
+        }
+        assert!(!is_marked(None, Version::HTTP_2, &Method::GET), "HTTP/2 frames everything");
     }
 
     #[test]

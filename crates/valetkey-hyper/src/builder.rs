@@ -3,12 +3,10 @@
 use std::{error::Error, fmt, time::Duration};
 
 use http::HeaderValue;
-use tokio::runtime::Handle;
 use valetkey_http::{BoxError, Limits};
 
 use crate::{
-    HyperBackend,
-    backend::Deadlines,
+    carrier::{Carrier, Deadlines},
     connect::Connector,
     pool,
     proxy::Proxies,
@@ -18,7 +16,7 @@ use crate::{
 
 const USER_AGENT: &str = concat!("valetkey/", env!("CARGO_PKG_VERSION"));
 
-/// Sets up a [`HyperBackend`]; from [`HyperBackend::builder`].
+/// Sets up a backend; from its `builder`, such as `HyperBackend::builder`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,8 +34,8 @@ const USER_AGENT: &str = concat!("valetkey/", env!("CARGO_PKG_VERSION"));
 /// # }
 /// ```
 #[must_use = "a builder does nothing until it builds"]
-pub struct Builder {
-    handle: Option<Handle>,
+pub struct Builder<R> {
+    runtime: Option<R>,
     roots: Roots,
     given_roots: Vec<Vec<u8>>,
     identity: Option<Identity>,
@@ -47,10 +45,12 @@ pub struct Builder {
     deadlines: Deadlines,
 }
 
-impl Builder {
-    pub(crate) fn new() -> Self {
+impl<R: Runtime> Builder<R> {
+    /// The defaults: bundled roots, the environment's proxies, the deadlines of each send.
+    #[expect(clippy::new_without_default, reason = "users begin at the `builder` of a backend")]
+    pub fn new() -> Self {
         Self {
-            handle: None,
+            runtime: None,
             roots: Roots::Bundled,
             given_roots: Vec::new(),
             identity: None,
@@ -61,11 +61,9 @@ impl Builder {
         }
     }
 
-    /// Uses this runtime instead of the one that [`build`](Self::build) is called in.
-    ///
-    /// Its timers and I/O must be enabled. A current-thread runtime works as long as somebody blocks on it.
-    pub fn handle(mut self, handle: Handle) -> Self {
-        self.handle = Some(handle);
+    /// Runs on this instead of what is found when the backend is built.
+    pub fn runtime(mut self, runtime: R) -> Self {
+        self.runtime = Some(runtime);
         self
     }
 
@@ -112,7 +110,8 @@ impl Builder {
 
     /// Chooses proxies as the environment does, but by the variables that `lookup` finds.
     ///
-    /// The names are those of [`HyperBackend::new`]. `lookup` is called here and not kept.
+    /// The names are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case. `lookup` is
+    /// called here and not kept.
     pub fn proxy_variables(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         self.proxies = Some(Proxies::from_variables(lookup));
         self
@@ -162,10 +161,10 @@ impl Builder {
     /// # Errors
     ///
     /// A [`BuildError`] names what is missing or cannot be read.
-    pub fn build(self) -> Result<HyperBackend, BuildError> {
-        let handle = match self.handle {
-            Some(handle) => handle,
-            None => Handle::try_current().map_err(|_| BuildError::NoRuntime)?,
+    pub fn build(self) -> Result<R::Backend, BuildError> {
+        let runtime = match self.runtime {
+            Some(runtime) => runtime,
+            None => R::here()?,
         };
         let proxies =
             self.proxies.unwrap_or_else(|| Proxies::from_variables(|name| std::env::var(name).ok()))?;
@@ -174,19 +173,18 @@ impl Builder {
             None => HeaderValue::from_static(USER_AGENT),
         };
         let tls = tls::config(self.roots, &self.given_roots, self.identity.as_ref())?;
-        let connector = Connector::new(tls, proxies, self.connect);
-        let runtime = Runtime(handle);
-        Ok(HyperBackend {
+        let connector = Connector::new(runtime.clone(), tls, proxies, self.connect);
+        Ok(R::Backend::from(Carrier {
             pool: pool::new(connector.clone(), runtime.clone()),
             connector,
             runtime,
             user_agent,
             deadlines: self.deadlines,
-        })
+        }))
     }
 }
 
-impl fmt::Debug for Builder {
+impl<R> fmt::Debug for Builder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("roots", &self.roots)
@@ -200,7 +198,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Why a [`HyperBackend`] could not be made. It holds no password and no key.
+/// Why a backend could not be made. It holds no password and no key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -2,9 +2,7 @@
 
 use std::{error::Error, io};
 
-use valetkey_http::FailureKind;
-
-use crate::connect::Staged;
+use valetkey_http::{Failure, FailureKind};
 
 /// The part of the exchange in which an error came up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +18,9 @@ pub(crate) fn kind(error: &(dyn Error + 'static), part: Part) -> FailureKind {
     let mut found = FailureKind::Other;
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(staged) = error.downcast_ref::<Staged>() {
-            return staged.stage();
+        // No connection: the connector has said why.
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            return failure.kind();
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return io_kind(error, part);

@@ -27,11 +27,12 @@ use crate::{
     fault::{self, Part},
     nursery::Nursery,
     pool::HEAD_BYTES,
+    runtime::Runtime,
 };
 
 /// Sends one request on a new connection. Dropping this future, or the body, closes the connection.
-pub(crate) async fn send(
-    connector: &Connector,
+pub(crate) async fn send<R: Runtime>(
+    connector: &Connector<R>,
     request: Request<Outgoing>,
     connect: Duration,
 ) -> Result<Response<Arriving>, Failure> {

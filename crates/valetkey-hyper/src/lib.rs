@@ -30,8 +30,11 @@
 //! # Trust and features
 //!
 //! TLS is rustls on ring. The root certificates are Mozilla's, compiled in by the default feature
-//! `webpki-roots`; the feature `platform-roots` adds `Builder::platform_roots`, which takes the system's. Certificates of one's own go in as PEM ([`Builder::extra_roots`], [`Builder::only_roots`],
-//! [`Builder::identity`]).
+//! `webpki-roots`; the feature `platform-roots` adds `Builder::platform_roots`, which takes the
+//! system's. Certificates of one's own go in as PEM ([`Builder::extra_roots`], [`Builder::only_roots`], [`Builder::identity`]).
+//!
+//! Everything of tokio's is behind the default feature `tokio`. What is left without it is [`runtime`], of which
+//! adapters for other runtimes are made.
 //!
 //! # What it does not do
 //!
@@ -44,9 +47,9 @@
 //! [`Sent::Maybe`](valetkey_http::Sent::Maybe), even if not a byte had left; on a connection of its own it
 //! is exact.
 
-mod backend;
 mod body;
 mod builder;
+mod carrier;
 mod connect;
 mod fault;
 mod fresh;
@@ -54,8 +57,15 @@ mod no_proxy;
 mod nursery;
 mod pool;
 mod proxy;
-mod runtime;
+pub mod runtime;
 mod tls;
+#[cfg(feature = "tokio")]
+mod tokio;
 
-pub use backend::HyperBackend;
-pub use builder::{BuildError, Builder};
+#[cfg(feature = "tokio")]
+pub use self::tokio::{HyperBackend, Tokio};
+pub use builder::BuildError;
+
+/// Sets up a [`HyperBackend`]; from [`HyperBackend::builder`].
+#[cfg(feature = "tokio")]
+pub type Builder = runtime::Builder<Tokio>;

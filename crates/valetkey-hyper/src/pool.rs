@@ -9,12 +9,9 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{
-        self, ResponseFuture,
-        connect::{CaptureConnection, capture_connection},
-    },
-    rt::TokioTimer,
+use hyper_util::client::legacy::{
+    self, ResponseFuture,
+    connect::{CaptureConnection, capture_connection},
 };
 use valetkey_http::{Failure, FailureKind, Phase, Sent};
 
@@ -22,7 +19,7 @@ use crate::{
     body::{Arriving, Outgoing},
     connect::Connector,
     fault::{self, Part},
-    runtime::{Runtime, sleep},
+    runtime::{Runtime, Tasks},
 };
 
 /// Most bytes of a response's head; what a send allows may be less. Header fields are at most 100, as hyper has it:
@@ -34,15 +31,16 @@ pub(crate) const HEAD_BYTES: usize = 64 << 10;
 const PING_AFTER: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(5);
 
-pub(crate) type Pool = legacy::Client<Connector, Outgoing>;
+pub(crate) type Pool<R> = legacy::Client<Connector<R>, Outgoing>;
 
 /// A pool that connects through `connector`.
 ///
 /// hyper-util's own retry stays on: it sends again only what it never started to send.
-pub(crate) fn new(connector: Connector, runtime: Runtime) -> Pool {
-    legacy::Client::builder(runtime)
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
+pub(crate) fn new<R: Runtime>(connector: Connector<R>, runtime: R) -> Pool<R> {
+    let timer = runtime.timer();
+    legacy::Client::builder(Tasks(runtime))
+        .pool_timer(timer.clone())
+        .timer(timer)
         .http1_max_buf_size(HEAD_BYTES)
         .http2_max_header_list_size(HEAD_BYTES as u32)
         .http2_keep_alive_interval(PING_AFTER)
@@ -52,18 +50,19 @@ pub(crate) fn new(connector: Connector, runtime: Runtime) -> Pool {
 
 /// Sends one request on a connection of the pool.
 ///
-/// `connect` is given if the pool's connector would take longer than this request may.
-pub(crate) fn send(
-    pool: &Pool,
+/// `connect` makes a timer of the time in which there must be a connection. It is given if the pool's connector
+/// would take longer, and called when this is polled.
+pub(crate) fn send<R: Runtime, T: Future<Output = ()>>(
+    pool: &Pool<R>,
     mut request: Request<Outgoing>,
-    connect: Option<Duration>,
+    connect: Option<impl FnOnce() -> T>,
 ) -> impl Future<Output = Result<Response<Arriving>, Failure>> {
-    let connect = connect.map(|time| (time, capture_connection(&mut request)));
+    let connect = connect.map(|deadline| (deadline, capture_connection(&mut request)));
     // Here and not in the future, which would be larger by the whole request.
     let mut answer = pool.request(request);
     async move {
         let answer = match connect {
-            Some((time, connection)) => within(&mut answer, time, &connection).await?,
+            Some((deadline, connection)) => within(&mut answer, deadline(), &connection).await?,
             None => answer.await,
         };
         answer.map(|response| response.map(Arriving::pooled)).map_err(failure)
@@ -73,10 +72,10 @@ pub(crate) fn send(
 /// The answer, unless there is no connection for it in time.
 async fn within(
     answer: &mut ResponseFuture,
-    connect: Duration,
+    connect: impl Future<Output = ()>,
     connection: &CaptureConnection,
 ) -> Result<Result<Response<Incoming>, legacy::Error>, Failure> {
-    let mut deadline = pin!(Some(sleep(connect)));
+    let mut deadline = pin!(Some(connect));
     poll_fn(|context| {
         if let Poll::Ready(answer) = Pin::new(&mut *answer).poll(context) {
             return Poll::Ready(Ok(answer));

@@ -70,7 +70,7 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-fn default_port(uri: &Uri) -> u16 {
+pub(crate) fn default_port(uri: &Uri) -> u16 {
     if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 }
 }
 

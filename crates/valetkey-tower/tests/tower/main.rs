@@ -1,0 +1,5 @@
+//! A backend made of services, and layers around services.
+
+mod backend;
+mod layers;
+mod service;
