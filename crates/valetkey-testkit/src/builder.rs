@@ -3,12 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
+    assertion::ServiceAccount,
     clock::{Clock, beginning},
     fault::Fault,
     oauth1,
     provider::Provider,
     run::Spawning,
-    settings::{AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
+    settings::{Audience, AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
     state::State,
     user::User,
 };
@@ -144,6 +145,20 @@ impl ProviderBuilder {
     /// Which ways of client authentication the provider takes at all; every [`AuthMethod`] by default.
     pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
         self.settings.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Whom the JWTs must be for by which clients and service accounts say who they are; the
+    /// [issuer](Audience::Issuer) by default.
+    pub fn audience(mut self, audience: Audience) -> Self {
+        self.settings.audience = audience;
+        self
+    }
+
+    /// Trusts whoever signs by these keys for access tokens (RFC 7523 §2.1); one of the same name is replaced.
+    pub fn service_account(mut self, account: ServiceAccount) -> Self {
+        self.settings.service_accounts.retain(|known| known.name != account.name);
+        self.settings.service_accounts.push(account);
         self
     }
 

@@ -1,6 +1,9 @@
 //! What the provider remembers: codes, tokens, and the grants that they belong to.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
 
 use crate::{oauth1, random::SeededRandom, settings::Settings};
 
@@ -15,6 +18,8 @@ pub(crate) struct State {
     refresh: HashMap<String, Refresh>,
     /// Logins that wait for a human at the consent page, by the ticket in the page.
     pub(crate) waiting: HashMap<String, Login>,
+    /// Who has signed JWTs with which `jti`.
+    used: HashSet<(String, String)>,
     /// What was issued by OAuth 1.0a.
     pub(crate) oauth1: oauth1::Credentials,
 }
@@ -78,8 +83,14 @@ impl State {
             access: HashMap::new(),
             refresh: HashMap::new(),
             waiting: HashMap::new(),
+            used: HashSet::new(),
             oauth1: oauth1::Credentials::default(),
         }
+    }
+
+    /// Whether this is the first JWT of this signer with this `jti` (RFC 7523 §3).
+    pub(crate) fn use_jti(&mut self, signer: &str, jti: &str) -> bool {
+        self.used.insert((signer.to_owned(), jti.to_owned()))
     }
 
     pub(crate) fn add_grant(&mut self, client: &str, user: Option<&str>, scope: &str) -> GrantId {

@@ -114,7 +114,7 @@ fn check<'a>(settings: &Settings, params: &'a Params) -> Result<Login, Refused<'
     }
     // `plain` is what a missing method means, and it is not supported (RFC 7636 §4.3, RFC 9700 §2.1.1).
     let challenge = match (params.get("code_challenge"), params.get("code_challenge_method")) {
-        (None, None) if client.secret.is_some() => None,
+        (None, None) if client.is_confidential() => None,
         (Some(challenge), Some("S256")) if is_sha256(challenge) => Some(challenge.to_owned()),
         (None, _) => return refuse("invalid_request", "code_challenge is missing"),
         (Some(_), _) => return refuse("invalid_request", "code_challenge_method must be S256"),

@@ -5,23 +5,31 @@ use std::time::SystemTime;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
     HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, PRAGMA},
+    header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA},
 };
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use super::client_auth::authenticate;
 use crate::{
+    assertion::check,
+    jose::Jwt,
     message::{Answer, Asked, Params, Refusal},
     state::{GrantId, State},
 };
+
+/// RFC 7523 §2.1.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refusal> {
     let form = asked.form()?;
     if form.duplicate().is_some() {
         return Err(Refusal::request("a parameter occurs twice"));
     }
-    let client = authenticate(&state.settings, asked, &form)?;
+    if form.get("grant_type") == Some(JWT_BEARER) {
+        return jwt_bearer(state, asked, &form);
+    }
+    let client = authenticate(state, asked, &form)?;
     match form.need("grant_type")? {
         "authorization_code" => authorization_code(state, &client, &form, asked.now),
         "refresh_token" => refresh_token(state, &client, &form, asked.now),
@@ -110,7 +118,7 @@ fn client_credentials(
     form: &Params,
     now: SystemTime,
 ) -> Result<Answer, Refusal> {
-    if state.settings.client(client).is_none_or(|client| client.secret.is_none()) {
+    if state.settings.client(client).is_none_or(|client| !client.is_confidential()) {
         return Err(Refusal::new("unauthorized_client", "a public client cannot act for itself"));
     }
     let scope = form.get("scope").unwrap_or("");
@@ -119,6 +127,32 @@ fn client_credentials(
     }
     let grant = state.add_grant(client, None, scope);
     Ok(tokens(state, grant, scope, None, now))
+}
+
+/// RFC 7523 §2.1: without a refresh token, because the account can make another JWT at any time.
+fn jwt_bearer(state: &mut State, asked: Asked<'_>, form: &Params) -> Result<Answer, Refusal> {
+    // Whoever has a JWT need be no client, but must be who it says that it is (RFC 7523 §3.1).
+    let says_who = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+    if asked.headers.contains_key(AUTHORIZATION) || says_who.iter().any(|name| form.get(name).is_some()) {
+        authenticate(state, asked, form)?;
+    }
+    let jwt = Jwt::parse(form.need("assertion")?).ok_or_else(|| Refusal::grant("the assertion is no JWT"))?;
+    let accounts = &state.settings.service_accounts;
+    let account = jwt.text("iss").and_then(|name| accounts.iter().find(|account| account.name == name));
+    let account = account.cloned().ok_or_else(|| Refusal::grant("the account is unknown"))?;
+    check(state, &jwt, &account.name, &account.keys, asked.now).map_err(Refusal::grant)?;
+    // It acts for itself, or for a user of this server.
+    let user = match jwt.text("sub") {
+        Some(subject) if subject == account.name => None,
+        Some(subject) if state.settings.users.iter().any(|user| user == subject) => Some(subject),
+        Some(_) | None => return Err(Refusal::grant("the subject is unknown")),
+    };
+    let scope = form.get("scope").or_else(|| jwt.text("scope")).unwrap_or("");
+    if !valid_scope(scope) {
+        return Err(Refusal::new("invalid_scope", "the scope is malformed"));
+    }
+    let grant = state.add_grant(&account.name, user, scope);
+    Ok(tokens(state, grant, scope, None, asked.now))
 }
 
 /// RFC 6749 §3.3.

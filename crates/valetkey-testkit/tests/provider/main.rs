@@ -1,0 +1,5 @@
+//! The provider itself, by requests made by hand.
+
+mod assertion;
+mod common;
+mod flows;
