@@ -7,6 +7,10 @@
 
 #![expect(clippy::print_stdout, reason = "without a server, the suite says that it is skipped")]
 
+#[path = "interop/backend.rs"]
+#[expect(dead_code, reason = "nothing here wants many callers at once")]
+mod adapter;
+
 use std::{env, sync::Arc};
 
 use bytes::Bytes;
@@ -17,7 +21,6 @@ use valetkey::{
     oauth1::{Client, ClientBuilder, ClientCredentials, Session, SignatureMethod, Transmission},
 };
 use valetkey_http::{Backend, Limits, Request, Response};
-use valetkey_hyper::HyperBackend;
 use valetkey_proto::crypto::{SignatureAlgorithm, SigningKey};
 
 const CALLBACK: &str = "http://127.0.0.1:9999/cb";
@@ -101,9 +104,8 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn client(&self, backend: &Arc<HyperBackend>) -> Result<ClientBuilder, Failed> {
-        let backend: Arc<dyn Backend> = Arc::clone(backend) as Arc<dyn Backend>;
-        Ok(Client::builder(backend)
+    fn client(&self, backend: &Arc<dyn Backend>) -> Result<ClientBuilder, Failed> {
+        Ok(Client::builder(Arc::clone(backend))
             .credentials(ClientCredentials::new(self.key, self.secret)?)
             .method(self.method.clone())
             .temporary_credentials(&format!("{}/oauth1/request_token", self.base))
@@ -113,7 +115,7 @@ impl Consumer {
     }
 
     async fn signs_in_and_calls(self, transmission: Transmission) -> Result<(), Failed> {
-        let backend = backend()?;
+        let backend = adapter::backend(None);
         let client = self.client(&backend)?.transmission(transmission).redirect_uri(CALLBACK).build()?;
         let (url, pending) = client.authorize().parameter("user", "bob").start().await?;
         let answer = get(&backend, url.as_str()).await?;
@@ -151,7 +153,7 @@ impl Consumer {
     }
 
     async fn carries_a_pin(self) -> Result<(), Failed> {
-        let backend = backend()?;
+        let backend = adapter::backend(None);
         let client = self.client(&backend)?.build()?;
         let (url, pending) = client.authorize().start().await?;
         let answer = get(&backend, url.as_str()).await?;
@@ -162,7 +164,7 @@ impl Consumer {
     }
 
     async fn gets_a_refusal(self) -> Result<(), Failed> {
-        let backend = backend()?;
+        let backend = adapter::backend(None);
         let client = self.client(&backend)?.redirect_uri(CALLBACK).build()?;
         let (url, pending) = client.authorize().parameter("deny", "1").start().await?;
         let answer = get(&backend, url.as_str()).await?;
@@ -187,11 +189,7 @@ fn verifier(answer: &Response) -> Option<String> {
     Some(pin.to_owned())
 }
 
-fn backend() -> Result<Arc<HyperBackend>, Failed> {
-    Ok(Arc::new(HyperBackend::builder().no_proxy().build()?))
-}
-
-async fn get(backend: &HyperBackend, url: &str) -> Result<Response, Failed> {
+async fn get(backend: &Arc<dyn Backend>, url: &str) -> Result<Response, Failed> {
     let request: Request = http::Request::get(url).body(Bytes::new())?;
     Ok(backend.send(request, Limits::default()).await?)
 }

@@ -39,7 +39,11 @@ pub(crate) const SHORT: &[(&str, &[Outcome], &[&str])] = &[
     (
         "async-h1 takes an interim response for the last one",
         &[Fails(Protocol, Maybe)],
-        &["answers::interim_answers", "limits::s_net_04_the_head_deadline"],
+        &[
+            "answers::interim_answers",
+            "framing::an_interim_answer_alone",
+            "limits::s_net_04_the_head_deadline",
+        ],
     ),
     (
         "http-types knows ASCII, and async-h1 UTF-8",
@@ -92,6 +96,7 @@ pub(crate) const SHORT: &[(&str, &[Outcome], &[&str])] = &[
             "connecting::unresolved",
             "connecting::s_net_04_the_deadline_of_the_backend_covers_tls",
             "connecting::s_net_04_the_deadline_of_a_send_covers_tls",
+            "connecting::s_net_04_the_total_deadline_covers_connecting",
             "tls::s_net_02_old_versions",
             "tls::s_net_02_no_tls_at_all",
             "tls::a_handshake_that_ends_early",
