@@ -1,6 +1,6 @@
 //! A key that never leaves where it is: a signer that answers asynchronously, as a KMS or an HSM does.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -33,7 +33,6 @@ impl RemoteSigner for Kms {
 /// Stands in for the KMS: it alone has the key.
 async fn kms(key: SigningKey, mut orders: mpsc::Receiver<Order>) {
     while let Some((message, answer)) = orders.recv().await {
-        tokio::time::sleep(Duration::from_millis(30)).await;
         let SigningKey::Local(signer) = &key else { return };
         let mut signature = Signature::new();
         let signed = signer.sign(&message, &mut signature).map(|()| signature.as_ref().to_vec());

@@ -14,7 +14,7 @@ use crate::{
     endpoint::Endpoint,
     error::{Error, ErrorKind, Reason, Result},
     form::Form,
-    oauth2::{server::ServerMetadata, token::Strictness},
+    oauth2::{Scope, server::ServerMetadata, token::Strictness},
 };
 
 /// What all grants share: where they go, how the answer is read, and parameters beyond the standard's.
@@ -95,3 +95,28 @@ macro_rules! options {
 }
 
 options!(AuthorizationCodeGrant, ClientCredentialsGrant, JwtBearerGrant, RefreshTokenGrant);
+
+/// What may be asked for without a user, who would have been asked.
+macro_rules! scope {
+    ($($grant:ident),*) => {$(
+        impl $grant {
+            /// Asks for this scope. Some providers read it in an assertion instead.
+            ///
+            /// # Errors
+            ///
+            /// As [`Scope::parse`].
+            pub fn with_scope(mut self, scope: &str) -> Result<Self> {
+                self.scope = Some(Scope::parse(scope)?);
+                Ok(self)
+            }
+
+            /// The scope that is asked for.
+            #[must_use]
+            pub fn scope(&self) -> Option<&Scope> {
+                self.scope.as_ref()
+            }
+        }
+    )*};
+}
+
+scope!(ClientCredentialsGrant, JwtBearerGrant);

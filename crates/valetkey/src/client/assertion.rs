@@ -11,7 +11,10 @@ use valetkey_proto::{
     },
 };
 
-use super::{Client, wishes::Wishes};
+use super::{
+    Client,
+    wishes::{Wishes, wishes},
+};
 use crate::{
     run::run,
     session::{Renewal, Session},
@@ -26,19 +29,9 @@ pub struct JwtBearer {
     wishes: Wishes,
 }
 
+wishes!(JwtBearer);
+
 impl JwtBearer {
-    /// Asks for this scope, in place of one said before. Some providers read it in the assertion instead.
-    pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.wishes.scope = Some(scope.into());
-        self
-    }
-
-    /// Adds a parameter, such as `audience`.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.wishes.parameters.push((name.into(), value.into()));
-        self
-    }
-
     /// A session that gets its first token when it is first needed, and every other one by another assertion.
     ///
     /// # Errors

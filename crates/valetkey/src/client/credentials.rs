@@ -7,7 +7,10 @@ use valetkey_proto::{
     oauth2::{grant::ClientCredentialsGrant, token::TokenSet},
 };
 
-use super::{Client, wishes::Wishes};
+use super::{
+    Client,
+    wishes::{Wishes, wishes},
+};
 use crate::session::{Renewal, Session};
 
 /// What a program asks for in its own name. [`session`](Self::session) asks.
@@ -18,21 +21,11 @@ pub struct ClientCredentials {
     wishes: Wishes,
 }
 
+wishes!(ClientCredentials);
+
 impl ClientCredentials {
     pub(super) fn new(client: Client) -> Self {
         Self { client, wishes: Wishes::default() }
-    }
-
-    /// Asks for this scope, in place of one said before.
-    pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.wishes.scope = Some(scope.into());
-        self
-    }
-
-    /// Adds a parameter, such as `audience`.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.wishes.parameters.push((name.into(), value.into()));
-        self
     }
 
     /// A session in the client's own name. It gets its first token when it is first needed, and another one

@@ -30,3 +30,23 @@ impl Wishes {
         Ok(grant)
     }
 }
+
+/// How it is said.
+macro_rules! wishes {
+    ($name:ident) => {
+        impl $name {
+            /// Asks for this scope, in place of one said before. Some providers read it in an assertion instead.
+            pub fn scope(mut self, scope: impl Into<String>) -> Self {
+                self.wishes.scope = Some(scope.into());
+                self
+            }
+
+            /// Adds a parameter, such as `audience`.
+            pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.wishes.parameters.push((name.into(), value.into()));
+                self
+            }
+        }
+    };
+}
+pub(super) use wishes;

@@ -36,7 +36,7 @@ use crate::{
 pub struct JwtBearerGrant {
     pub(super) request: TokenRequest,
     assertion: Source,
-    scope: Option<Scope>,
+    pub(super) scope: Option<Scope>,
 }
 
 #[derive(Clone)]
@@ -70,22 +70,6 @@ impl JwtBearerGrant {
 
     fn of(server: &ServerMetadata, assertion: Source) -> Result<Self> {
         Ok(Self { request: TokenRequest::new(server)?, assertion, scope: None })
-    }
-
-    /// Asks for this scope. Some providers read it in the assertion instead.
-    ///
-    /// # Errors
-    ///
-    /// As [`Scope::parse`].
-    pub fn with_scope(mut self, scope: &str) -> Result<Self> {
-        self.scope = Some(Scope::parse(scope)?);
-        Ok(self)
-    }
-
-    /// The scope that is asked for.
-    #[must_use]
-    pub fn scope(&self) -> Option<&Scope> {
-        self.scope.as_ref()
     }
 }
 
