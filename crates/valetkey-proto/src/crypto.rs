@@ -23,7 +23,9 @@ pub use self::{
     ring::SystemRandom,
     verifying::{PublicKey, Verifier, VerifyingKey},
 };
-pub(crate) use self::{encryption::undecryptable, private_key::certificate_der};
+pub(crate) use self::{
+    der::rsa_spki, encryption::undecryptable, private_key::certificate_der, verifying::check_secret,
+};
 
 use std::sync::Arc;
 

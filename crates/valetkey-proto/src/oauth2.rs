@@ -1,5 +1,6 @@
 //! OAuth 2.0 and 2.1: RFC 6749, its extensions, and draft-ietf-oauth-v2-1.
 
+pub mod assertion;
 pub mod authorization;
 pub mod client;
 pub mod grant;

@@ -1,9 +1,11 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
+mod assertion;
 mod authorize;
 mod builder;
 mod credentials;
 mod relation;
+mod wishes;
 
 use std::{fmt, sync::Arc};
 
@@ -21,6 +23,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use assertion::JwtBearer;
 pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;

@@ -41,8 +41,8 @@ use crate::{client::Client, run::run, slot::Slot};
 /// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
 /// the same session.
 ///
-/// It comes of [`Client::redeem`], in a user's name, of [`Client::client_credentials`], in the client's own, or of
-/// [`Client::restore`].
+/// It comes of [`Client::redeem`], in a user's name, of [`Client::client_credentials`], in the client's own, of
+/// [`Client::jwt_bearer`] and [`Client::self_signed`], or of [`Client::restore`].
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
 /// renewal that fails does not hide a token that is still good, and is not tried again before its time.
@@ -235,7 +235,7 @@ impl Session {
     }
 
     /// Gets new tokens in place of the present ones, be they good or not: by the refresh token (RFC 6749 §6), or in
-    /// the client's own name by asking again.
+    /// the client's own name by asking again, with another assertion where there is one.
     ///
     /// # Errors
     ///
@@ -356,6 +356,8 @@ impl fmt::Debug for Session {
         let renewal = match self.0.renewal {
             Renewal::RefreshToken => "refresh token",
             Renewal::ClientCredentials(_) => "client credentials",
+            Renewal::JwtBearer(_) => "JWT bearer",
+            Renewal::SelfSigned(_) => "self-signed",
         };
         f.debug_struct("Session")
             .field("client", &self.0.client)

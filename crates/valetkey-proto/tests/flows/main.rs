@@ -1,6 +1,7 @@
 //! The flows, on their boundary: step by step, and by transcripts.
 
 mod answers;
+mod assertions;
 mod authorization;
 mod call;
 mod inputs;

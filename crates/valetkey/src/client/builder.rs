@@ -8,6 +8,7 @@ use valetkey_proto::{
     crypto::CryptoProvider,
     endpoint::Origin,
     oauth2::{
+        assertion::ServiceAccount,
         client::{ClientAuth, ClientMetadata},
         server::{Issuer, ServerMetadata},
         token::Strictness,
@@ -76,7 +77,8 @@ impl ClientBuilder {
 
     /// The secret that the client shares with the server; without one, the client is public.
     ///
-    /// It is sent in the header, or in the form if the server takes nothing else.
+    /// It is sent in the header, or in the form if the server takes nothing else; and if the server takes neither, it is
+    /// not sent, but signs assertions. [`auth`](Self::auth) decides it, whatever the server says.
     pub fn secret(mut self, secret: impl Into<ClientSecret>) -> Self {
         self.secret = Some(secret.into());
         self
@@ -85,6 +87,16 @@ impl ClientBuilder {
     /// How the client authenticates, in place of [`secret`](Self::secret).
     pub fn auth(mut self, auth: ClientAuth) -> Self {
         self.auth = Some(auth);
+        self
+    }
+
+    /// A program's account at a provider: its server, its id and its API. [`Client::service_account`] makes a session of
+    /// it.
+    pub fn service_account(mut self, account: &ServiceAccount) -> Self {
+        self.server = Some(Ok(Source::Given(Box::new(account.server().clone()))));
+        self.id = account.id().as_str().to_owned();
+        self.auth = Some(ClientAuth::unnamed());
+        self.origins.extend(account.api().map(Origin::parse));
         self
     }
 

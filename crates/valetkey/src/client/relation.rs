@@ -124,10 +124,14 @@ pub(super) fn pause_after(error: &Error, _: u32) -> Option<Duration> {
 }
 
 /// How to authenticate by a secret if the program did not say: `client_secret_basic`, which every server has
-/// to take (RFC 6749 §2.3.1), unless the server says that it only takes the other.
+/// to take (RFC 6749 §2.3.1), unless the server says that it only takes others.
 fn suitable(server: &ServerMetadata, secret: ClientSecret) -> ClientAuth {
-    if !server.supports_auth("client_secret_basic") && server.supports_auth("client_secret_post") {
+    if server.supports_auth("client_secret_basic") {
+        ClientAuth::secret_basic(secret)
+    } else if server.supports_auth("client_secret_post") {
         ClientAuth::secret_post(secret)
+    } else if server.supports_auth("client_secret_jwt") {
+        ClientAuth::secret_jwt(secret)
     } else {
         ClientAuth::secret_basic(secret)
     }

@@ -15,6 +15,7 @@ use valetkey_http::Sent;
 use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
     oauth2::{
+        assertion::Assertion,
         grant::RefreshTokenGrant,
         token::{TokenRecord, TokenSet},
     },
@@ -25,13 +26,15 @@ use super::{
     keeping::Keeping,
     live::Live,
 };
-use crate::client::{Client, ClientCredentials};
+use crate::client::{Client, ClientCredentials, JwtBearer};
 
 /// How new tokens are got.
 #[derive(Clone)]
 pub(crate) enum Renewal {
     RefreshToken,
     ClientCredentials(Arc<ClientCredentials>),
+    JwtBearer(Arc<JwtBearer>),
+    SelfSigned(Arc<Assertion>),
 }
 
 /// One renewal.
@@ -76,20 +79,19 @@ impl Work {
     }
 
     async fn fetch(&self) -> Result<TokenRecord> {
-        match (&self.renewal, &self.present) {
-            (Renewal::ClientCredentials(credentials), present) => {
-                let tokens = credentials.fetch().await?;
-                Ok(match present {
-                    Some(present) => present.record.renewed(tokens),
-                    None => self.client.record(tokens),
-                })
-            }
+        let tokens = match (&self.renewal, &self.present) {
+            (Renewal::ClientCredentials(credentials), _) => credentials.fetch().await?,
+            (Renewal::JwtBearer(bearer), _) => bearer.fetch().await?,
+            (Renewal::SelfSigned(assertion), _) => self.client.sign_token(assertion).await?,
             (Renewal::RefreshToken, Some(present)) => {
-                let tokens = self.refresh(present).await.map_err(|error| self.judge(error, present))?;
-                Ok(present.record.renewed(tokens))
+                self.refresh(present).await.map_err(|error| self.judge(error, present))?
             }
-            (Renewal::RefreshToken, None) => Err(missing()),
-        }
+            (Renewal::RefreshToken, None) => return Err(missing()),
+        };
+        Ok(match &self.present {
+            Some(present) => present.record.renewed(tokens),
+            None => self.client.record(tokens),
+        })
     }
 
     async fn refresh(&self, present: &Live) -> Result<TokenSet> {

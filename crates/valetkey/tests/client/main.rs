@@ -1,5 +1,6 @@
 //! The client on its boundary: the provider in this process, virtual time, many callers, callers who leave.
 
+mod assertion;
 mod blocking;
 mod hostile;
 mod keeping;

@@ -71,6 +71,12 @@ impl TokenSet {
         })
     }
 
+    /// A bearer token that no server issued ([`SelfSigned`](crate::oauth2::assertion::SelfSigned)).
+    pub(crate) fn made_here(access_token: AccessToken, issued_at: Timestamp, lifetime: Duration) -> Self {
+        let scope = GrantedScope::Requested(None);
+        Self { access_token, issued_at, lifetime: Some(lifetime), refresh_token: None, scope }
+    }
+
     /// These tokens, renewed: what the response leaves out stays as it is (RFC 6749 §6).
     ///
     /// # Errors
