@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
-    oauth2::{Scope, grant::ClientCredentialsGrant, token::TokenSet},
+    oauth2::{Scope, binding::Dpop, grant::ClientCredentialsGrant, token::TokenSet},
 };
 
-use super::Client;
+use super::{Client, binding::hold};
 use crate::session::{Renewal, Session};
 
 /// What a program asks for in its own name. [`session`](Self::session) asks.
@@ -42,14 +42,15 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingClientAuthentication`] for a public client (RFC 6749 §4.4),
-    /// [`Reason::InvalidValue`] in the scope.
+    /// [`Reason::InvalidValue`] in the scope, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
     pub fn session(self) -> Result<Session> {
         if !self.client.is_confidential() {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
         }
         Scope::parse(self.scope.as_deref().unwrap_or_default())?;
         let client = self.client.clone();
-        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None))
+        let dpop = client.new_key(client.known()?.server())?;
+        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None, dpop))
     }
 
     /// Gets tokens, once.
@@ -58,7 +59,7 @@ impl ClientCredentials {
     ///
     /// `Denied`: [`Reason::RequestDenied`]. Otherwise whatever is wrong with the response, or what discovery
     /// ends with.
-    pub(crate) async fn fetch(&self) -> Result<TokenSet> {
+    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let mut grant = ClientCredentialsGrant::new(relation.server(), relation.client())?
             .with_strictness(self.client.strictness());
@@ -69,7 +70,7 @@ impl ClientCredentials {
             grant = grant.with_parameter(name, value)?;
         }
         let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant).await?;
-        TokenSet::of(&response, requested.as_ref())
+        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
+        hold(&response, requested.as_ref(), dpop)
     }
 }

@@ -15,6 +15,7 @@ use valetkey_http::Sent;
 use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
     oauth2::{
+        binding::Dpop,
         grant::RefreshTokenGrant,
         token::{TokenRecord, TokenSet},
     },
@@ -41,6 +42,7 @@ pub(super) struct Work {
     pub(super) present: Option<Arc<Live>>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) dpop: Option<Dpop>,
     pub(super) follows_refusal: bool,
 }
 
@@ -78,7 +80,7 @@ impl Work {
     async fn fetch(&self) -> Result<TokenRecord> {
         match (&self.renewal, &self.present) {
             (Renewal::ClientCredentials(credentials), present) => {
-                let tokens = credentials.fetch().await?;
+                let tokens = credentials.fetch(self.dpop.as_ref()).await?;
                 Ok(match present {
                     Some(present) => present.record.renewed(tokens),
                     None => self.client.record(tokens),
@@ -97,9 +99,12 @@ impl Work {
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
         let grant = grant.with_strictness(self.client.strictness());
-        let response = self.client.call_as(&relation, grant).await.map_err(lost_or_not)?;
+        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         // It was used up, whatever came of it.
-        present.tokens().renewed(&response).map_err(|error| error.with_reason(Reason::OutcomeUnknown))
+        present.tokens().renewed(&response).map_err(|error| match error.reason() {
+            Reason::TokenNotBound => error,
+            _ => error.with_reason(Reason::OutcomeUnknown),
+        })
     }
 
     /// What a failure means after what happened before. A lost answer is asked for once more: if the server had not
