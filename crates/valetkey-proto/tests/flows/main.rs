@@ -3,6 +3,7 @@
 mod answers;
 mod authorization;
 mod call;
+mod dpop;
 mod inputs;
 mod oauth1;
 mod properties;
