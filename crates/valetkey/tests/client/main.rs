@@ -1,6 +1,8 @@
 //! The client on its boundary: the provider in this process, virtual time, many callers, callers who leave.
 
 mod blocking;
+mod dpop;
+mod guard;
 mod hostile;
 mod keeping;
 mod metadata;
