@@ -26,6 +26,9 @@ const SECRET: &str = "interop-secret-0123456789-0123456789-0123456789-0123456789
 const SPECIAL_SECRET: &str = "p@ss:w/o+r%d &=\"?~{}";
 const CALLBACK: &str = "http://127.0.0.1:9999/cb";
 
+/// Where the issuer of oidc-provider is that demands nonces in proofs.
+const WITH_NONCES: &str = "/dpop-nonce";
+
 /// A server under test: where it is, and how a user gets through its pages.
 struct Server {
     issuer: String,
@@ -74,7 +77,8 @@ impl Server {
         match self.robot {
             Robot::Page => {
                 let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
-                let response = self.get(&format!("{}/__robot?url={url}", self.issuer)).await;
+                let base = self.issuer.trim_end_matches(WITH_NONCES);
+                let response = self.get(&format!("{base}/__robot?url={url}")).await;
                 let page: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
                 page["location"].as_str().expect("a callback").to_owned()
             }
@@ -177,7 +181,7 @@ async fn oidc_provider_with_every_client_authentication() {
 /// Where oidc-provider runs, or its issuer that demands nonces in proofs.
 fn oidc_provider_with_dpop(demands_nonces: bool) -> Option<Server> {
     let server = Server::oidc_provider()?;
-    let path = if demands_nonces { "/dpop-nonce" } else { "" };
+    let path = if demands_nonces { WITH_NONCES } else { "" };
     Some(Server { issuer: format!("{}{path}", server.issuer), ..server })
 }
 

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result},
     flow::{Demand, Env, Event, Flow, Step},
     header::Challenge,
-    oauth2::binding::{Dpop, Learned},
+    oauth2::binding::{At, Dpop, Learned},
     party::Party,
     response,
     secret::AccessToken,
@@ -264,7 +264,8 @@ impl<E: Exchange> Call<E> {
     /// A server that demands one has not acted on the request (RFC 9449 §8), so that even a code may be sent again.
     fn is_challenged(&mut self, response: &Response, to: Option<&Uri>) -> Result<bool> {
         let (Some(dpop), Some(to)) = (&self.dpop, to) else { return Ok(false) };
-        let learned = dpop.learned(to, response.headers());
+        let at = if self.party.access_token().is_some() { At::Api } else { At::Server };
+        let learned = dpop.learned(at, to, response.headers());
         if !self.exchange.answers_challenge() || !self.demands_nonce(response) {
             return Ok(false);
         }

@@ -10,4 +10,4 @@ pub use kept::KeptKey;
 pub use nonces::Nonces;
 pub use proof::Proof;
 
-pub(crate) use nonces::Learned;
+pub(crate) use nonces::{At, Learned};

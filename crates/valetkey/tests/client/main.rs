@@ -2,7 +2,6 @@
 
 mod blocking;
 mod dpop;
-mod guard;
 mod hostile;
 mod keeping;
 mod metadata;

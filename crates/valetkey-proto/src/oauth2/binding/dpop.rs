@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, Uri};
 
-use super::{KeptKey, Learned, Nonces};
+use super::{At, KeptKey, Learned, Nonces};
 use crate::{
     crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm, SigningKey},
     draft::{Draft, Place},
@@ -140,22 +140,23 @@ impl Dpop {
         if draft.headers().contains_key(DPOP) {
             return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized).with_detail("DPoP"));
         }
-        let nonce = self.nonces.of(draft.uri());
+        let at = if token.is_some() { At::Api } else { At::Server };
+        let nonce = self.nonces.of(at, draft.uri());
         let (writer, token) = (&self.key.writer, token.map(AccessToken::expose));
         let claims = writer.dpop_proof(draft.method(), draft.uri(), token, nonce.as_deref(), env)?;
         writer.sign_into(draft, &claims, Place::Header(DPOP))
     }
 
-    pub(crate) fn learned(&self, uri: &Uri, headers: &HeaderMap) -> Learned {
-        self.nonces.learn(uri, headers)
+    pub(crate) fn learned(&self, at: At, uri: &Uri, headers: &HeaderMap) -> Learned {
+        self.nonces.learn(at, uri, headers)
     }
 
-    /// Learns from the answer to a request that was sent to this URI with a [`Proof`](super::Proof): `true` if it names
+    /// Learns from the answer to a request that was sent to an API at this URI with a [`Proof`](super::Proof): `true` if it names
     /// a nonce for the next one.
     ///
     /// [`Call`](crate::Call) does this by itself.
     pub fn learn(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        self.learned(uri, headers) == Learned::Nonce
+        self.learned(At::Api, uri, headers) == Learned::Nonce
     }
 }
 
