@@ -81,7 +81,7 @@ impl Nonces {
             return Learned::Nonce;
         }
         let Some(origin) = Origin::of(uri) else { return Learned::Unusable };
-        if let Some(place) = place.or((known.len() >= MOST).then_some(0)) {
+        if let Some(place) = place.or_else(|| (known.len() >= MOST).then_some(0)) {
             known.remove(place);
         }
         known.push(Known { at, origin, nonce: nonce.into() });
