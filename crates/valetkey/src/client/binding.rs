@@ -50,7 +50,7 @@ impl Client {
             Some(Binding::Own(dpop)) if dpop.kept() == kept => dpop.clone(),
             Some(_) | None => Dpop::restored(kept, self.0.runtime.env().crypto)?,
         };
-        Ok(dpop.with_nonces(Arc::clone(&self.0.nonces)).fitted_to(server)?)
+        dpop.with_nonces(Arc::clone(&self.0.nonces)).fitted_to(server)
     }
 }
 
