@@ -2,6 +2,7 @@
 
 pub mod assertion;
 pub mod authorization;
+pub mod binding;
 pub mod client;
 pub mod grant;
 pub mod resource;

@@ -88,7 +88,8 @@ impl Party {
         Ok(Self::with(Some(issuer), auth))
     }
 
-    /// The bearer of an access token that may be shown to these origins and to nobody else.
+    /// The bearer of an access token that may be shown to these origins and to nobody else. One that is bound to a key
+    /// needs [`Call::with_dpop`](crate::Call::with_dpop).
     #[must_use]
     pub fn bearer(issuer: Issuer, token: AccessToken, origins: Arc<[Origin]>) -> Self {
         Self::with(Some(issuer), Auth::Bearer(token, origins))
@@ -111,6 +112,11 @@ impl Party {
     #[must_use]
     pub fn issuer(&self) -> Option<&Issuer> {
         self.issuer.as_ref()
+    }
+
+    /// The access token that requests show.
+    pub(crate) fn access_token(&self) -> Option<&AccessToken> {
+        if let Auth::Bearer(token, _) = &self.auth { Some(token) } else { None }
     }
 
     /// Authenticates a request, anew at every attempt.

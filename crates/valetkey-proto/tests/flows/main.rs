@@ -4,6 +4,7 @@ mod answers;
 mod assertions;
 mod authorization;
 mod call;
+mod dpop;
 mod inputs;
 mod oauth1;
 mod properties;

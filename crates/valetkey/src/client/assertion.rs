@@ -6,6 +6,7 @@ use valetkey_proto::{
     Result,
     oauth2::{
         assertion::{Assertion, SelfSigned, ServiceAccount},
+        binding::Dpop,
         grant::JwtBearerGrant,
         token::TokenSet,
     },
@@ -13,6 +14,7 @@ use valetkey_proto::{
 
 use super::{
     Client,
+    binding::hold,
     wishes::{Wishes, wishes},
 };
 use crate::{
@@ -40,18 +42,19 @@ impl JwtBearer {
     pub fn session(self) -> Result<Session> {
         self.wishes.check()?;
         let client = self.client.clone();
-        Ok(Session::new(client, Renewal::JwtBearer(Arc::new(self)), None))
+        let dpop = client.new_key(client.known()?.server())?;
+        Ok(Session::new(client, Renewal::JwtBearer(Arc::new(self)), None, dpop))
     }
 
     /// Gets tokens, once.
-    pub(crate) async fn fetch(&self) -> Result<TokenSet> {
+    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = JwtBearerGrant::new(relation.server(), self.assertion.clone())?
             .with_strictness(self.client.strictness());
         let grant = self.wishes.put(grant, JwtBearerGrant::with_scope, JwtBearerGrant::with_parameter)?;
         let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant).await?;
-        TokenSet::of(&response, requested.as_ref())
+        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
+        hold(&response, requested.as_ref(), dpop)
     }
 }
 
@@ -85,7 +88,7 @@ impl Client {
     /// A session whose tokens are signed here, by this recipe, and shown to the APIs as they are: no server is asked.
     #[must_use]
     pub fn self_signed(&self, assertion: Assertion) -> Session {
-        Session::new(self.clone(), Renewal::SelfSigned(Arc::new(assertion)), None)
+        Session::new(self.clone(), Renewal::SelfSigned(Arc::new(assertion)), None, None)
     }
 
     /// A session of the account that the client was set up with

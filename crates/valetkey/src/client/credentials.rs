@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
-    oauth2::{grant::ClientCredentialsGrant, token::TokenSet},
+    oauth2::{binding::Dpop, grant::ClientCredentialsGrant, token::TokenSet},
 };
 
 use super::{
     Client,
+    binding::hold,
     wishes::{Wishes, wishes},
 };
 use crate::session::{Renewal, Session};
@@ -34,14 +35,15 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingClientAuthentication`] for a public client (RFC 6749 §4.4),
-    /// [`Reason::InvalidValue`] in the scope.
+    /// [`Reason::InvalidValue`] in the scope, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
     pub fn session(self) -> Result<Session> {
         if !self.client.is_confidential() {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
         }
         self.wishes.check()?;
         let client = self.client.clone();
-        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None))
+        let dpop = client.new_key(client.known()?.server())?;
+        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None, dpop))
     }
 
     /// Gets tokens, once.
@@ -50,7 +52,7 @@ impl ClientCredentials {
     ///
     /// `Denied`: [`Reason::RequestDenied`]. Otherwise whatever is wrong with the response, or what discovery
     /// ends with.
-    pub(crate) async fn fetch(&self) -> Result<TokenSet> {
+    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = ClientCredentialsGrant::new(relation.server(), relation.client())?
             .with_strictness(self.client.strictness());
@@ -60,7 +62,7 @@ impl ClientCredentials {
             ClientCredentialsGrant::with_parameter,
         )?;
         let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant).await?;
-        TokenSet::of(&response, requested.as_ref())
+        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
+        hold(&response, requested.as_ref(), dpop)
     }
 }

@@ -12,6 +12,7 @@ use valetkey_proto::{
     secret::ClientSecret,
 };
 
+use super::binding::Binding;
 use crate::{Runtime, run::run};
 
 /// How long metadata is used without asking again.
@@ -27,6 +28,7 @@ pub(super) struct Origination {
     pub(super) client: ClientMetadata,
     pub(super) secret: Option<ClientSecret>,
     pub(super) server: Source,
+    pub(super) binding: Option<Binding>,
 }
 
 /// Where the metadata comes from.
@@ -51,11 +53,14 @@ impl Origination {
     /// Learns the metadata, unless it was given.
     pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
         let asked = runtime.now();
-        let server = match self.server {
-            Source::Given(server) => return Relation::new(*server, self.client, self.secret, None),
-            Source::Discovered(issuer) => run(Discovery::new(&issuer)?, runtime).await?,
+        let (server, asked) = match self.server {
+            Source::Given(server) => (*server, None),
+            Source::Discovered(issuer) => (run(Discovery::new(&issuer)?, runtime).await?, Some(asked)),
         };
-        Relation::new(server, self.client, self.secret, Some(asked))
+        if let Some(binding) = &self.binding {
+            binding.check(&server)?;
+        }
+        Relation::new(server, self.client, self.secret, asked)
     }
 }
 

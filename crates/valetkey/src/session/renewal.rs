@@ -16,6 +16,7 @@ use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
     oauth2::{
         assertion::Assertion,
+        binding::Dpop,
         grant::RefreshTokenGrant,
         token::{TokenRecord, TokenSet},
     },
@@ -44,6 +45,7 @@ pub(super) struct Work {
     pub(super) present: Option<Arc<Live>>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) dpop: Option<Dpop>,
     pub(super) follows_refusal: bool,
 }
 
@@ -79,9 +81,10 @@ impl Work {
     }
 
     async fn fetch(&self) -> Result<TokenRecord> {
+        let dpop = self.dpop.as_ref();
         let tokens = match (&self.renewal, &self.present) {
-            (Renewal::ClientCredentials(credentials), _) => credentials.fetch().await?,
-            (Renewal::JwtBearer(bearer), _) => bearer.fetch().await?,
+            (Renewal::ClientCredentials(credentials), _) => credentials.fetch(dpop).await?,
+            (Renewal::JwtBearer(bearer), _) => bearer.fetch(dpop).await?,
             (Renewal::SelfSigned(assertion), _) => self.client.sign_token(assertion).await?,
             (Renewal::RefreshToken, Some(present)) => {
                 self.refresh(present).await.map_err(|error| self.judge(error, present))?
@@ -99,9 +102,12 @@ impl Work {
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
         let grant = grant.with_strictness(self.client.strictness());
-        let response = self.client.call_as(&relation, grant).await.map_err(lost_or_not)?;
+        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         // It was used up, whatever came of it.
-        present.tokens().renewed(&response).map_err(|error| error.with_reason(Reason::OutcomeUnknown))
+        present.tokens().renewed(&response).map_err(|error| match error.reason() {
+            Reason::TokenNotBound => error,
+            _ => error.with_reason(Reason::OutcomeUnknown),
+        })
     }
 
     /// What a failure means after what happened before. A lost answer is asked for once more: if the server had not

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod blocking;
+mod dpop;
 mod hostile;
 mod keeping;
 mod metadata;
