@@ -244,7 +244,7 @@ fn s_dp_03_the_newest_nonce_of_any_answer_is_used_at_its_own_origin() {
     check(&sent(&mut call, Event::Go, &world), Some("at"), Some("api4"), &dpop);
     // Another key of the same client knows them, too, if it is told.
     let nonces = Arc::new(Nonces::new());
-    let [first, second] = [dpop.clone(), self::dpop()].map(|dpop| dpop.with_nonces(Arc::clone(&nonces)));
+    let [first, second] = [dpop, self::dpop()].map(|dpop| dpop.with_nonces(Arc::clone(&nonces)));
     let mut call = Call::anonymous(ask(Retry::NEVER)).with_dpop(first);
     sent(&mut call, Event::Go, &world);
     let _ = call.step(with_nonce(answer(200, "", ""), "shared"), &world.env()).unwrap();
