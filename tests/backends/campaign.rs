@@ -18,7 +18,7 @@ use valetkey_proto::ErrorKind;
 use valetkey_testkit::{Provider, Served, block_on};
 
 use crate::{
-    adapters::{Adapter, Running},
+    adapters::{Adapter, Running, Short},
     flows::Flow,
 };
 
@@ -130,6 +130,7 @@ struct Stand {
     provider: Provider,
     served: Served,
     adapter: Box<dyn Running>,
+    short: Short,
 }
 
 /// One try.
@@ -145,7 +146,7 @@ impl Stand {
     fn new(adapter: &Adapter) -> Self {
         let provider = Provider::builder().real_clock().build();
         let served = block_on(provider.serve()).expect("a port");
-        Self { provider, served, adapter: (adapter.start)() }
+        Self { provider, served, adapter: (adapter.start)(), short: adapter.short }
     }
 
     /// Sends the request over a connection with this fault, and checks all that must hold.
@@ -162,7 +163,8 @@ impl Stand {
         self.adapter.drive(Box::pin(async { outcome = Some(send(runtime).await) }));
         let outcome = outcome.ok_or("it was not driven to its end")?;
 
-        ensure(proxy.is_left(), || "a connection stays open".to_owned())?;
+        let holds_on = self.short.holds_on && fault.how == How::Stall;
+        ensure(holds_on || proxy.is_left(), || "a connection stays open".to_owned())?;
         let seen = self.provider.count(flow.place) - before;
         let arrived = seen.max(proxy.requests());
         ensure(arrived <= 1, || format!("the request arrived {arrived} times"))?;
@@ -172,7 +174,8 @@ impl Stand {
         match &outcome {
             Ok(()) => ensure(seen == 1, || "tokens that nobody asked for".to_owned())?,
             Err(error) => {
-                let is_typed = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
+                let is_typed = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout)
+                    || self.short.calls_it_protocol && error.kind() == ErrorKind::Protocol;
                 ensure(is_typed && error.was_sent().is_some(), || format!("{error:?}"))?;
                 ensure(arrived == 0 || error.was_sent() != Some(Sent::Nothing), || format!("{error:?}"))?;
                 let is_known = failures.iter().all(|(kind, _)| *kind != FailureKind::Other);
