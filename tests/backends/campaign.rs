@@ -85,7 +85,8 @@ impl Campaign {
     fn length(&self) -> Result<usize, String> {
         let place = Stand::new(self.adapter);
         let tried = place.try_one(self.flow, Fault { at: self.at, byte: usize::MAX, how: self.how })?;
-        if tried.succeeded { Ok(tried.passed) } else { Err("it failed without a fault".to_owned()) }
+        ensure(tried.succeeded && tried.passed > 0, || "it failed without a fault".to_owned())?;
+        Ok(tried.passed)
     }
 }
 
@@ -163,7 +164,7 @@ impl Stand {
         self.adapter.drive(Box::pin(async { outcome = Some(send(runtime).await) }));
         let outcome = outcome.ok_or("it was not driven to its end")?;
 
-        let holds_on = self.short.holds_on && fault.how == How::Stall;
+        let holds_on = self.short.holds_on && fault.how == How::Stall && proxy.struck();
         ensure(holds_on || proxy.is_left(), || "a connection stays open".to_owned())?;
         let seen = self.provider.count(flow.place) - before;
         let arrived = seen.max(proxy.requests());
