@@ -36,7 +36,7 @@ fn main() {
     let is_whole = std::env::var("VALETKEY_FAULTS").is_ok_and(|value| value == "all");
     let table = Arc::new(Mutex::new(Vec::new()));
     let mut trials = Vec::new();
-    for adapter in &ADAPTERS {
+    for adapter in ADAPTERS {
         for flow in FLOWS {
             let name = format!("{}::{}", adapter.name, flow.name);
             trials

@@ -47,7 +47,7 @@ fn on_one_thread_of_tokio(work: Work) -> Result<(), Failed> {
 
 fn main() {
     let mut trials = elsewhere::trials();
-    for adapter in &ADAPTERS {
+    for adapter in ADAPTERS {
         for executor in &EXECUTORS {
             let name = format!("{}::{}", adapter.name, executor.name);
             trials.push(Trial::test(name, move || {

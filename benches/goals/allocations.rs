@@ -5,6 +5,7 @@
 mod contender;
 mod list;
 mod peer;
+mod server;
 mod session;
 mod signing;
 mod subject;
@@ -13,16 +14,16 @@ mod world;
 
 use std::{alloc::System, hint::black_box};
 
-use http::{HeaderValue, Uri};
+use http::HeaderValue;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-use crate::{contender::Contender, transport::Way};
+use crate::{contender::Contender, transport::Ways};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Requests over the network, after as many to warm up.
-const REQUESTS: usize = 1000;
+const REQUESTS: usize = 6400;
 
 fn main() {
     peer::assert_alike();
@@ -58,18 +59,20 @@ fn in_memory(contender: &mut Contender) -> usize {
 
 /// Those of the server, which are the same for all, are counted too.
 fn over_the_network() {
-    let (server, runtime) = (transport::serve(), transport::runtime());
-    let uri: Uri = format!("http://{server}/me").parse().expect("a URI");
-    for way in runtime.block_on(Way::all(server)) {
+    let ways = Ways::to(server::serve(session::token_body()));
+    for way in ways.all() {
         let get = || {
-            runtime.block_on(async {
-                for _ in 0..REQUESTS {
-                    way.get(&uri).await;
+            ways.run(way, || {
+                let way = way.clone();
+                async move {
+                    for _ in 0..REQUESTS / way.side_by_side() {
+                        way.get().await;
+                    }
                 }
             });
         };
         get();
-        println!("{:.2} {}", counted(get) as f64 / REQUESTS as f64, way.name());
+        println!("{:.2} {}", counted(get) as f64 / REQUESTS as f64, way.name);
     }
 }
 

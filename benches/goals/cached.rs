@@ -14,12 +14,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use valetkey::Session;
 
-use crate::{
-    goal::Goal,
-    measure::Allocations,
-    rounds::{Rounds, start},
-    session::cached,
-};
+use crate::{goal::Goal, measure::Allocations, rounds::Rounds, session::cached, stopwatch::start};
 
 /// What threads do over and over, each with its own of what is not shared.
 struct Shared {

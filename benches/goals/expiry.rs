@@ -22,8 +22,9 @@ use valetkey_http::{Backend, Failure, Limits, Response, Task};
 
 use crate::{
     goal::Goal,
-    rounds::{Rounds, start},
+    rounds::Rounds,
     session::{self, LIFETIME, token_answer},
+    stopwatch::start,
     world::{API, TOKEN},
 };
 

@@ -1,8 +1,11 @@
 //! Times of several contenders, in one process and in alternating order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::contender::{BATCH, Contender};
+use crate::{
+    contender::{BATCH, Contender},
+    stopwatch::start,
+};
 
 /// How much is measured.
 pub(crate) struct Rounds {
@@ -42,19 +45,4 @@ fn round(contender: &mut Contender, time: Duration) -> f64 {
         operations += BATCH;
     }
     spent.as_secs_f64() * 1e9 / f64::from(operations)
-}
-
-/// A stopwatch, started.
-pub(crate) struct Stopwatch(Instant);
-
-#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-pub(crate) fn start() -> Stopwatch {
-    Stopwatch(Instant::now())
-}
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
 }

@@ -1,69 +1,64 @@
 //! Row 10: requests over the network of this machine, many at a time.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
-use http::Uri;
-use tokio::runtime::Runtime;
+use std::sync::Arc;
 
 use crate::{
     goal::Goal,
+    load::{Best, Load},
     measure::Allocations,
-    rounds::{Rounds, start},
-    transport::{self, Way},
+    rounds::Rounds,
+    server, session,
+    transport::{Way, Ways},
 };
 
-const IN_FLIGHT: usize = 32;
-/// In a round: few, so that some rounds are not disturbed.
-const REQUESTS: usize = 1000;
+/// The names of the goals: of each adapter, what its client alone does beside it.
+const GOALS: [[&str; 3]; 4] = [
+    ["adapter-to-hyper-util", "adapter-p99-to-hyper-util", "adapter-allocations-added"],
+    ["smol-to-hyper-util-on-smol", "smol-p99-to-hyper-util-on-smol", "smol-allocations-added"],
+    ["reqwest-adapter-to-reqwest", "reqwest-adapter-p99-to-reqwest", "reqwest-adapter-allocations-added"],
+    ["ureq-adapter-to-ureq", "ureq-adapter-p99-to-ureq", "ureq-adapter-allocations-added"],
+];
 
 pub(crate) fn goals(rounds: &Rounds, allocations: &Allocations) -> Vec<Goal> {
-    let (server, runtime) = (transport::serve(), transport::runtime());
-    let ways = runtime.block_on(Way::all(server)).map(Arc::new);
-    let mut rates = [0.0_f64; 4];
+    let ways = Ways::to(server::serve(session::token_body()));
+    let mut contenders: Vec<_> = ways.all().map(|way| (way, Best::NONE)).collect();
+    let mut order: Vec<_> = (0..contenders.len()).collect();
     for _ in 0..rounds.count {
-        for (best, way) in rates.iter_mut().zip(&ways) {
-            *best = best.max(round(&runtime, way, server));
+        for &index in &order {
+            let (way, best) = &mut contenders[index];
+            round(&ways, way, best);
         }
+        // Back and forth.
+        order.reverse();
     }
-    for (way, rate) in ways.iter().zip(rates) {
-        let count = allocations.of(way.name());
-        println!("# {:<32} {rate:>6.0} a second, {count:>5.2} allocations with the server's", way.name());
+    for (way, best) in &contenders {
+        best.print(way.name);
+        println!("# {:<32} {:>6.2} allocations with the server's", "", allocations.of(way.name));
     }
-    let [raw, adapter, session, reqwest] = rates;
-    let added = allocations.of(ways[1].name()) - allocations.of(ways[0].name());
-    vec![
-        Goal::at_least(10, "adapter-to-hyper-util", adapter / raw, 0.97),
-        Goal::at_most(10, "adapter-allocations-added", added, 2.0),
-        Goal::at_least(10, "session-to-hyper-util", session / raw, 0.95),
-        Goal::at_least(10, "session-to-reqwest", session / reqwest, 1.2),
-    ]
+    let [pairs @ .., (_, session)] = &contenders[..] else { unreachable!("there are ways") };
+    let adapters = pairs.chunks_exact(2).zip(GOALS).flat_map(|(pair, [rate, p99, added])| {
+        let [(raw_way, raw), (way, adapter)] = pair else { unreachable!("a client and its adapter") };
+        let more = allocations.of(way.name) - allocations.of(raw_way.name);
+        [
+            Goal::at_least(10, rate, adapter.rate / raw.rate, 0.97),
+            Goal::at_most(10, p99, adapter.p99 / raw.p99, 1.05),
+            Goal::at_most(10, added, more, 2.0),
+        ]
+    });
+    let [hyper_util, reqwest] = [0, 4].map(|index: usize| pairs[index].1.rate);
+    let sessions = [
+        Goal::at_least(10, "session-to-hyper-util", session.rate / hyper_util, 0.95),
+        Goal::at_least(10, "session-to-reqwest", session.rate / reqwest, 1.2),
+    ];
+    adapters.chain(sessions).collect()
 }
 
-/// Requests a second.
-fn round(runtime: &Runtime, way: &Arc<Way>, server: SocketAddr) -> f64 {
-    let uri: Uri = format!("http://{server}/me").parse().expect("a URI");
-    let begun = Arc::new(AtomicUsize::new(0));
-    let began = start();
-    runtime.block_on(async {
-        let tasks: Vec<_> = (0..IN_FLIGHT)
-            .map(|_| {
-                let (way, uri, begun) = (Arc::clone(way), uri.clone(), Arc::clone(&begun));
-                tokio::spawn(async move {
-                    while begun.fetch_add(1, Ordering::Relaxed) < REQUESTS {
-                        way.get(&uri).await;
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.expect("answers");
-        }
+fn round(ways: &Ways, way: &Way, best: &mut Best) {
+    let (load, way) = (Arc::new(Load::default()), Arc::new(way.clone()));
+    best.take(&load, || {
+        ways.run(&way, || {
+            let (load, way) = (Arc::clone(&load), Arc::clone(&way));
+            async move { load.ask(|| way.get()).await }
+        });
     });
-    REQUESTS as f64 / began.elapsed().as_secs_f64()
 }

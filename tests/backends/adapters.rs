@@ -8,12 +8,29 @@ use valetkey_http::{Backend, block_on};
 use valetkey_hyper::HyperBackend;
 use valetkey_reqwest::ReqwestBackend;
 use valetkey_smol::SmolBackend;
+#[cfg(feature = "surf")]
+use valetkey_surf::SurfBackend;
 use valetkey_ureq::UreqBackend;
 
 /// An adapter, by how it is set up.
 pub(crate) struct Adapter {
     pub(crate) name: &'static str,
     pub(crate) start: fn() -> Box<dyn Running>,
+    pub(crate) short: Short,
+}
+
+/// Of what is demanded where connections break off, what an adapter cannot do; its documentation says so, too.
+#[derive(Clone, Copy)]
+pub(crate) struct Short {
+    /// A silent connection stays open for a while after its request was given up.
+    pub(crate) holds_on: bool,
+    /// A connection that was closed without an answer is told as an answer that cannot be read.
+    pub(crate) calls_it_protocol: bool,
+}
+
+impl Short {
+    /// It can do all.
+    const OF_NOTHING: Self = Self { holds_on: false, calls_it_protocol: false };
 }
 
 /// An adapter that is set up.
@@ -28,12 +45,32 @@ pub(crate) trait Running {
 }
 
 /// All of them.
-pub(crate) static ADAPTERS: [Adapter; 4] = [
-    Adapter { name: "hyper", start: || Box::new(OnTokio::new(Builder::new_current_thread(), hyper)) },
-    Adapter { name: "smol", start: || Box::new(Smol::new()) },
-    // reqwest's connections are tasks, which close when the runtime gets to it: one that is driven by itself.
-    Adapter { name: "reqwest", start: || Box::new(OnTokio::new(Builder::new_multi_thread(), reqwest)) },
-    Adapter { name: "ureq", start: || Box::new(Blocking(ureq())) },
+pub(crate) static ADAPTERS: &[Adapter] = &[
+    Adapter {
+        name: "hyper",
+        start: || Box::new(OnTokio::new(Builder::new_current_thread(), hyper)),
+        short: Short::OF_NOTHING,
+    },
+    Adapter { name: "smol", start: || Box::new(Smol::new()), short: Short::OF_NOTHING },
+    Adapter {
+        name: "reqwest",
+        // Its connections are tasks, which close when the runtime gets to it: one that is driven by itself.
+        start: || Box::new(OnTokio::new(Builder::new_multi_thread(), reqwest)),
+        short: Short::OF_NOTHING,
+    },
+    Adapter { name: "ureq", start: || Box::new(Alone(ureq())), short: Short::OF_NOTHING },
+    #[cfg(feature = "surf")]
+    Adapter {
+        name: "surf-curl",
+        start: || Box::new(Alone(surf(SurfBackend::builder()))),
+        short: Short { holds_on: true, ..Short::OF_NOTHING },
+    },
+    #[cfg(feature = "surf")]
+    Adapter {
+        name: "surf-h1",
+        start: || Box::new(Alone(surf(SurfBackend::builder().h1_no_tls()))),
+        short: Short { calls_it_protocol: true, ..Short::OF_NOTHING },
+    },
 ];
 
 fn hyper(handle: Handle) -> Arc<dyn Backend> {
@@ -47,6 +84,11 @@ fn reqwest(handle: Handle) -> Arc<dyn Backend> {
 
 fn ureq() -> Arc<dyn Backend> {
     Arc::new(UreqBackend::builder().no_proxy().build().expect("a backend"))
+}
+
+#[cfg(feature = "surf")]
+fn surf(builder: valetkey_surf::Builder) -> Arc<dyn Backend> {
+    Arc::new(builder.build().expect("a backend"))
 }
 
 struct OnTokio {
@@ -114,10 +156,10 @@ impl Running for Smol {
     }
 }
 
-/// One that needs no runtime, and has no tasks.
-struct Blocking(Arc<dyn Backend>);
+/// One that asks for no runtime, and has no tasks.
+struct Alone(Arc<dyn Backend>);
 
-impl Running for Blocking {
+impl Running for Alone {
     fn backend(&self) -> Arc<dyn Backend> {
         Arc::clone(&self.0)
     }

@@ -18,7 +18,7 @@ use valetkey_proto::ErrorKind;
 use valetkey_testkit::{Provider, Served, block_on};
 
 use crate::{
-    adapters::{Adapter, Running},
+    adapters::{Adapter, Running, Short},
     flows::Flow,
 };
 
@@ -85,7 +85,8 @@ impl Campaign {
     fn length(&self) -> Result<usize, String> {
         let place = Stand::new(self.adapter);
         let tried = place.try_one(self.flow, Fault { at: self.at, byte: usize::MAX, how: self.how })?;
-        if tried.succeeded { Ok(tried.passed) } else { Err("it failed without a fault".to_owned()) }
+        ensure(tried.succeeded && tried.passed > 0, || "it failed without a fault".to_owned())?;
+        Ok(tried.passed)
     }
 }
 
@@ -130,6 +131,7 @@ struct Stand {
     provider: Provider,
     served: Served,
     adapter: Box<dyn Running>,
+    short: Short,
 }
 
 /// One try.
@@ -145,7 +147,7 @@ impl Stand {
     fn new(adapter: &Adapter) -> Self {
         let provider = Provider::builder().real_clock().build();
         let served = block_on(provider.serve()).expect("a port");
-        Self { provider, served, adapter: (adapter.start)() }
+        Self { provider, served, adapter: (adapter.start)(), short: adapter.short }
     }
 
     /// Sends the request over a connection with this fault, and checks all that must hold.
@@ -162,7 +164,8 @@ impl Stand {
         self.adapter.drive(Box::pin(async { outcome = Some(send(runtime).await) }));
         let outcome = outcome.ok_or("it was not driven to its end")?;
 
-        ensure(proxy.is_left(), || "a connection stays open".to_owned())?;
+        let holds_on = self.short.holds_on && fault.how == How::Stall && proxy.struck();
+        ensure(holds_on || proxy.is_left(), || "a connection stays open".to_owned())?;
         let seen = self.provider.count(flow.place) - before;
         let arrived = seen.max(proxy.requests());
         ensure(arrived <= 1, || format!("the request arrived {arrived} times"))?;
@@ -172,7 +175,8 @@ impl Stand {
         match &outcome {
             Ok(()) => ensure(seen == 1, || "tokens that nobody asked for".to_owned())?,
             Err(error) => {
-                let is_typed = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
+                let is_typed = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout)
+                    || self.short.calls_it_protocol && error.kind() == ErrorKind::Protocol;
                 ensure(is_typed && error.was_sent().is_some(), || format!("{error:?}"))?;
                 ensure(arrived == 0 || error.was_sent() != Some(Sent::Nothing), || format!("{error:?}"))?;
                 let is_known = failures.iter().all(|(kind, _)| *kind != FailureKind::Other);

@@ -113,9 +113,8 @@ impl ReqwestBackend {
         if !is_as_given(&uri, request.url()) {
             return Err(rewritten());
         }
-        let url = request.url().clone();
         let response = client.execute(request).await.map_err(fault::before_head)?;
-        if *response.url() != url {
+        if !is_as_given(&uri, response.url()) {
             return Err(Failure::new(Sent::Maybe, FailureKind::Redirected));
         }
         Ok(http::Response::from(response).map(Arriving))

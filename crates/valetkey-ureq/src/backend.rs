@@ -74,7 +74,6 @@ impl UreqBackend {
     /// Sends, and waits for the head of the response.
     fn begin(&self, request: Request, limits: &Limits) -> Result<http::Response<Arriving>, Failure> {
         let agent = if limits.fresh { &self.single } else { &self.pooled };
-        let is_asked = Arc::new(AtomicBool::new(false));
         let (mut parts, body) = request.into_parts();
         check_fields(&parts.headers, body.len())?;
         parts.version = Version::HTTP_11;
@@ -83,10 +82,10 @@ impl UreqBackend {
         if has_body || [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| body.len().into());
         }
-        let body = if has_body {
-            SendBody::from_owned_reader(Outgoing { body, is_asked: Arc::clone(&is_asked) })
-        } else {
-            SendBody::none()
+        let is_asked = has_body.then(|| Arc::new(AtomicBool::new(false)));
+        let body = match &is_asked {
+            Some(is_asked) => SendBody::from_owned_reader(Outgoing { body, is_asked: Arc::clone(is_asked) }),
+            None => SendBody::none(),
         };
         let time = |time: Duration| Some(time.min(FOREVER));
         let request = agent
@@ -104,8 +103,8 @@ impl UreqBackend {
             Ok(response) => Ok(response.map(|body| Arriving(body.into_reader()))),
             Err(error) => {
                 // ureq asks for the body when the head is out: without it the server has no request to act on.
-                let sent =
-                    if has_body && !is_asked.load(Ordering::Relaxed) { Sent::Nothing } else { Sent::Maybe };
+                let is_withheld = is_asked.is_some_and(|is_asked| !is_asked.load(Ordering::Relaxed));
+                let sent = if is_withheld { Sent::Nothing } else { Sent::Maybe };
                 Err(fault::before_head(error, sent))
             }
         }
