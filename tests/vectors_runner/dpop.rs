@@ -4,7 +4,7 @@ use http::{Method, Uri};
 use serde_json::Value;
 use valetkey_proto::{
     Result,
-    crypto::{PrivateKey, SignatureAlgorithm},
+    crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm},
     jose::jwt::{Kind, ProofOf, Validator, Writer},
 };
 
@@ -14,12 +14,12 @@ use super::{
     world::World,
 };
 
-pub(crate) fn run(case: &Case) -> Answer {
+pub(crate) fn run(case: &Case, crypto: CryptoProvider) -> Answer {
     let checks = Checks::of(case);
     match case.text("op") {
-        Some("ath") => checks.same("ath", written(case, "ath")?),
-        Some("htu") => checks.same("htu", written(case, "htu")?),
-        Some("verify_proof") => checks.same("jkt", verify(case)?),
+        Some("ath") => checks.same("ath", written(case, "ath", crypto)?),
+        Some("htu") => checks.same("htu", written(case, "htu", crypto)?),
+        Some("verify_proof") => checks.same("jkt", verify(case, crypto)?),
         other => return Err(Stop::unanswered(format!("op={}", other.unwrap_or_default()))),
     }
     checks.done()
@@ -30,8 +30,8 @@ fn uri(case: &Case) -> Result<Uri, Stop> {
 }
 
 /// A claim of the proof that is written for this request.
-fn written(case: &Case, claim: &str) -> Result<String, Stop> {
-    let world = World::new();
+fn written(case: &Case, claim: &str, crypto: CryptoProvider) -> Result<String, Stop> {
+    let world = World::new().with(crypto);
     let jwk = case.shared["test_private_jwk"].to_string();
     let key = PrivateKey::parse(jwk.as_bytes())?.signing_key(SignatureAlgorithm::Es256, &world.crypto)?;
     let writer = Writer::new(Kind::DpopProof, key)?;
@@ -42,8 +42,8 @@ fn written(case: &Case, claim: &str) -> Result<String, Stop> {
 }
 
 /// The thumbprint of the key of a proof that is taken.
-fn verify(case: &Case) -> Result<String, Stop> {
-    let world = World::at(case.input["now"].as_i64().expect("a time"));
+fn verify(case: &Case, crypto: CryptoProvider) -> Result<String, Stop> {
+    let world = World::at(case.input["now"].as_i64().expect("a time")).with(crypto);
     let method = Method::from_bytes(case.text("method").expect("a method").as_bytes()).expect("a method");
     let uri = uri(case)?;
     let mut request = ProofOf::new(&method, &uri);
