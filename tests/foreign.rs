@@ -2,17 +2,16 @@
 //! for them, too.
 //!
 //! `tests/interop/up.sh -- cargo test -p valetkey-tests --test foreign` has a Python with requests-oauthlib
-//! and Authlib, and says where it is. Without, the test says that it is skipped.
+//! and Authlib and a Node.js with openid-client, and says where they are. Without, a test says that it is
+//! skipped.
 
 use std::{fs, path::Path, process::Command};
 
+use serde_json::{Map, Value};
 use valetkey_testkit::{
-    Place, Provider, block_on,
+    Dpop, DpopNonces, HMAC_SECRET, Place, Provider, SERVICE_ACCOUNT, Served, block_on, keys,
     oauth1::{RegisteredClient, Rules, SignatureMethod},
 };
-
-/// What the script says when all of its checks were made.
-const CHECKS: &str = "54 passed, 0 failed";
 
 #[test]
 fn oauth1_clients_of_others() {
@@ -31,21 +30,71 @@ fn oauth1_clients_of_others() {
     let served = block_on(provider.serve()).expect("a port");
     let methods: Vec<_> = SignatureMethod::ALL.iter().map(|method| method.name()).collect();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/oauth1_clients.py");
-    let output = Command::new(python)
+    let mut command = Command::new(python);
+    command
         .arg(script)
         .env("BASE", provider.issuer())
         .env("METHODS", methods.join(","))
         .env("RSA_KEY", Path::new(&keys).join("rsa1.key"))
         // Here the user is not asked by the URL.
-        .env("SKIP", "deny")
-        // Proxies are for other hosts than this one.
-        .env("NO_PROXY", "*")
-        .output()
-        .expect("Python runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.trim_end().ends_with(CHECKS), "not all was well");
+        .env("SKIP", "deny");
+    all_is_well(command, 54);
     drop(served);
-    let lost = provider.transcript().into_iter().filter(|entry| entry.place() == Place::Elsewhere);
-    assert_eq!(lost.count(), 0, "a request went astray");
+    assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray");
+}
+
+/// Runs a script, which must say that so many checks were made and held.
+fn all_is_well(mut script: Command, checks: usize) {
+    // Proxies are for other hosts than this one.
+    let output = script.env("NO_PROXY", "*").output().expect("the script runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let all = format!("\n{checks} passed, 0 failed");
+    let is_well = output.status.success() && said.trim_end().ends_with(&all);
+    assert!(is_well, "not all was well: {said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn oauth2_clients_of_others_with_assertions_and_dpop() {
+    let Ok(modules) = std::env::var("VALETKEY_FOREIGN_NODE") else {
+        println!("skipped: VALETKEY_FOREIGN_NODE is not set");
+        return;
+    };
+    let nonces = [
+        ("no nonces", DpopNonces::Off),
+        ("nonces at the token endpoint", DpopNonces::Token),
+        ("nonces at the API", DpopNonces::Api),
+        ("nonces at both", DpopNonces::Both),
+        ("nonces that rotate", DpopNonces::Rotating),
+    ];
+    let open = |nonces| {
+        let provider = Provider::builder().real_clock().dpop(Dpop::Offered).dpop_nonces(nonces).build();
+        let served = block_on(provider.serve()).expect("a port");
+        (provider, served)
+    };
+    let providers: Vec<(&str, (Provider, Served))> =
+        nonces.into_iter().map(|(name, nonces)| (name, open(nonces))).collect();
+    let issuers: Map<_, _> = providers
+        .iter()
+        .map(|(name, (provider, _))| ((*name).to_owned(), provider.issuer().into()))
+        .collect();
+    let keys = [keys::rs256(), keys::ps256(), keys::es256(), keys::ed_dsa()];
+    let keys: Map<_, _> = keys
+        .map(|key| {
+            let jwk: Value = serde_json::from_str(key.private_jwk()).expect("a JWK");
+            (key.algorithm().to_owned(), jwk)
+        })
+        .into_iter()
+        .collect();
+    let mut command = Command::new("node");
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/oauth2_clients.mjs"))
+        .env("MODULES", modules)
+        .env("PROVIDERS", Value::from(issuers).to_string())
+        .env("KEYS", Value::from(keys).to_string())
+        .env("SECRET", HMAC_SECRET)
+        .env("ACCOUNT", SERVICE_ACCOUNT);
+    all_is_well(command, 13 * providers.len());
+    for (name, (provider, _served)) in providers {
+        assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray: {name}");
+    }
 }

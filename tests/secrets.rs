@@ -15,9 +15,10 @@ use bytes::Bytes;
 use valetkey::{
     Client, Error, Observer, Runtime, SessionEvent, TracingObserver, oauth1,
     oauth2::{
+        assertion::{Assertion, SelfSigned, ServiceAccount},
         authorization::{AuthorizationRequest, Callback},
-        client::{ClientAuth, ClientMetadata},
-        grant::{AuthorizationCodeGrant, RefreshTokenGrant},
+        client::{AssertionKey, ClientAuth, ClientMetadata},
+        grant::{AuthorizationCodeGrant, JwtBearerGrant, RefreshTokenGrant},
         resource::ResourceRequest,
     },
     seal::{SealingKey, SealingKeys},
@@ -25,8 +26,12 @@ use valetkey::{
 };
 use valetkey_http::{Backend, Limits, Response, backend_fn};
 use valetkey_hyper::HyperBackend;
-use valetkey_proto::{Call, Draft, Env, Event, Flow, Party, Step, crypto::CryptoProvider, form::Form};
-use valetkey_testkit::{Place, Provider, block_on, faults};
+use valetkey_proto::{
+    Call, Draft, Env, Event, Flow, Party, Step,
+    crypto::{CryptoProvider, SignatureAlgorithm, SigningKey},
+    form::Form,
+};
+use valetkey_testkit::{HMAC_SECRET, Place, Provider, block_on, faults, keys};
 
 /// A secret that no text contains by chance.
 const CANARY: &str = "c4n4ry~Secret/42";
@@ -106,7 +111,16 @@ impl Search {
     /// What a provider saw of a login that must not be printed.
     fn learn(&mut self, provider: &Provider) {
         for entry in provider.transcript() {
-            for name in ["code", "code_verifier", "client_secret", "refresh_token", "state", "nonce"] {
+            for name in [
+                "assertion",
+                "client_assertion",
+                "client_secret",
+                "code",
+                "code_verifier",
+                "nonce",
+                "refresh_token",
+                "state",
+            ] {
                 self.secrets.extend(entry.param(name).map(|value| value.to_string()));
             }
             for name in ["oauth_token", "oauth_verifier"] {
@@ -211,6 +225,8 @@ fn values_show_no_secret() {
         &ClientAuth::secret_basic(CANARY),
         &ClientAuth::secret_basic_raw(CANARY),
         &ClientAuth::secret_post(CANARY),
+        &ClientAuth::secret_jwt(CANARY),
+        &AssertionKey::secret(SignatureAlgorithm::Hs256, CANARY),
         &Callback::uri(format!("/cb?code={CANARY}&state={CANARY}")),
         &Callback::form(format!("code={CANARY}")),
         &valetkey_proto::form::Parameters::parse(&format!("code={CANARY}")).unwrap(),
@@ -334,6 +350,48 @@ fn s_o1_08_oauth1_shows_no_secret_whatever_the_fault() {
         }
         search.learn(&provider);
     }
+    search.finish();
+}
+
+#[test]
+fn assertions_show_no_secret() {
+    // Lines of a key in PEM, and secrets that sign.
+    let secrets = keys::rs256().pem().lines().filter(|line| !line.starts_with('-')).map(str::to_owned);
+    let secrets = secrets.chain([HMAC_SECRET.to_owned(), CANARY.to_owned()]).collect();
+    let mut search = Search { secrets, ..Search::default() };
+    let provider = Provider::new();
+    let builder = Client::builder(provider.clone()).discover(&provider.issuer()).id("hmac");
+    let builder = builder.auth(ClientAuth::secret_jwt(HMAC_SECRET)).observer(search.observer());
+    search.debug(&builder);
+    let client = block_on(builder.build()).unwrap();
+    let crypto = CryptoProvider::ring();
+    let key = SigningKey::secret(SignatureAlgorithm::Hs256, CANARY.repeat(2).as_bytes(), &crypto).unwrap();
+    let assertion = Assertion::new(key, "robot").unwrap().with_text("told", CANARY).unwrap();
+    search.debug(&assertion);
+    let file = format!(
+        r#"{{"type":"service_account","client_email":"r@p.test","token_uri":"https://as.test/t","private_key":{:?}}}"#,
+        keys::rs256().pem()
+    );
+    search.debug(&ServiceAccount::google(&file, "read", &crypto).unwrap());
+    search.error(&ServiceAccount::google(&file.replace("r@p.test\",", ""), "read", &crypto).unwrap_err());
+    search.debug(&SelfSigned::new(assertion.clone()));
+    let server = block_on(client.server()).unwrap();
+    search.debug(&JwtBearerGrant::new(&server, assertion.clone()).unwrap());
+    search.debug(&JwtBearerGrant::given(&server, Secret::new(CANARY)).unwrap());
+    search.debug(&client.jwt_bearer(assertion.clone()));
+    let own = client.self_signed(assertion.clone());
+    search.secrets.push(block_on(own.tokens()).unwrap().access_token().expose().to_owned());
+    search.debug(&(&own, own.record()));
+    search.error(&block_on(client.jwt_bearer(assertion).session().unwrap().tokens()).unwrap_err());
+    for fault in faults().filter(|fault| fault.at == Place::Token) {
+        provider.set_fault(*fault);
+        let session = client.client_credentials().session().unwrap();
+        if let Err(error) = block_on(session.tokens()) {
+            search.error(&error);
+        }
+        search.debug(&session);
+    }
+    search.learn(&provider);
     search.finish();
 }
 

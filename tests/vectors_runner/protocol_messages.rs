@@ -7,9 +7,11 @@ use serde_json::Value;
 use valetkey_http::Request;
 use valetkey_proto::{
     Call, Party,
+    crypto::{RemoteKey, SignatureAlgorithm, SigningKey},
     endpoint::Origin,
     oauth2::{
         authorization::AuthorizationRequest,
+        binding::Dpop,
         client::{ClientAuth, ClientMetadata},
         grant::{AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant},
         resource::ResourceRequest,
@@ -93,12 +95,15 @@ fn authorization_request(case: &Case) -> Result<AuthorizationRequest, Stop> {
             "response_type" if value == "code" => request,
             "code_challenge_method" if value == "S256" => request,
             "scope" => request.with_scope(&values.join(" "))?,
-            "response_type"
-            | "response_mode"
-            | "code_challenge_method"
-            | "request"
-            | "request_uri"
-            | "dpop_jwk" => return Err(Stop::unanswered(name)),
+            "response_type" | "response_mode" | "code_challenge_method" | "request" | "request_uri" => {
+                return Err(Stop::unanswered(name));
+            }
+            "dpop_jwk" => {
+                // The public key is all that is needed; nothing is signed with it.
+                let key = RemoteKey::new("elsewhere", SignatureAlgorithm::Rs256);
+                let key = SigningKey::Remote(key.with_public_jwk(&value.to_string()));
+                request.with_dpop(&Dpop::new(key, &World::new().crypto)?)?
+            }
             // RFC 8707 §2: one parameter for each.
             "resource" => {
                 values.iter().try_fold(request, |request, value| request.with_parameter(name, value))?

@@ -14,7 +14,7 @@ use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     crypto::{
         CryptoProvider, DecryptionKey, Digest, EncryptionKey, Hash, HashAlgorithm, KeyLoader, KeyManagement,
-        KeyUnwrapper, KeyWrapper, PublicKey, SharedSecret, SignatureAlgorithm, Signer, Verifier,
+        KeyUnwrapper, KeyWrapper, PrivateKey, PublicKey, SharedSecret, SignatureAlgorithm, Signer, Verifier,
     },
 };
 
@@ -59,6 +59,10 @@ impl Hash for AwsLc {
 impl KeyLoader for AwsLc {
     fn private_key(&self, algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result<Arc<dyn Signer>> {
         signing::private_key(algorithm, pkcs8)
+    }
+
+    fn generate(&self, algorithm: SignatureAlgorithm) -> Result<PrivateKey> {
+        signing::generate(algorithm)
     }
 
     fn shared_secret(&self, algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<Arc<dyn Signer>> {

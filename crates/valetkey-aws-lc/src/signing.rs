@@ -10,7 +10,7 @@ use aws_lc_rs::{
 };
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
-    crypto::{Curve, PublicKey, Signature, SignatureAlgorithm, Signer},
+    crypto::{Curve, PrivateKey, PublicKey, Signature, SignatureAlgorithm, Signer},
 };
 
 use crate::{invalid_key, unsupported};
@@ -33,6 +33,21 @@ pub(crate) fn private_key(algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result
         A::Ps512 => rsa(algorithm, &signature::RSA_PSS_SHA512, pkcs8),
         other => Err(unsupported(other.name())),
     }
+}
+
+pub(crate) fn generate(algorithm: SignatureAlgorithm) -> Result<PrivateKey> {
+    use SignatureAlgorithm as A;
+    let random = &SystemRandom::new();
+    let ecdsa = |curve| signature::EcdsaKeyPair::generate_pkcs8(curve, random);
+    let document = match algorithm {
+        A::Es256 => ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+        A::Es384 => ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+        A::Es512 => ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
+        A::EdDsa => signature::Ed25519KeyPair::generate_pkcs8v1(random),
+        other => return Err(unsupported(other.name())),
+    };
+    let document = document.map_err(|_| Error::new(ErrorKind::Config, Reason::RandomFailed))?;
+    PrivateKey::parse(document.as_ref())
 }
 
 pub(crate) fn shared_secret(algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<Arc<dyn Signer>> {

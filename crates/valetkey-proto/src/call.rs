@@ -14,14 +14,18 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, StatusCode, Uri, header::RETRY_AFTER};
 use valetkey_http::{Failure, FailureKind, Phase, Response, Sent};
 
 use crate::{
     draft::Draft,
-    error::{Error, ErrorKind, Reason, Result},
+    error::{Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result},
     flow::{Demand, Env, Event, Flow, Step},
+    header::Challenge,
+    oauth2::binding::{At, Dpop, Learned},
     party::Party,
+    response,
+    secret::AccessToken,
     time::Timestamp,
 };
 
@@ -71,6 +75,12 @@ pub trait Exchange {
         self.retry().maybe == 0
     }
 
+    /// Whether the request may be sent once more when the server says that it wants a nonce in the proof, and so has
+    /// not acted on it (RFC 9449 §8, §9). Unless said otherwise, it may, even if it must not be sent twice.
+    fn answers_challenge(&self) -> bool {
+        true
+    }
+
     /// Writes the request; called anew for every attempt.
     ///
     /// # Errors
@@ -99,6 +109,10 @@ impl<E: Exchange + ?Sized> Exchange for &E {
 
     fn fresh(&self) -> bool {
         (**self).fresh()
+    }
+
+    fn answers_challenge(&self) -> bool {
+        (**self).answers_challenge()
     }
 
     fn request(&self, env: &Env<'_>) -> Result<Draft> {
@@ -141,8 +155,11 @@ impl Retry {
 pub struct Call<E> {
     exchange: E,
     party: Arc<Party>,
+    dpop: Option<Dpop>,
     state: State,
     spent: Retry,
+    /// Whether the last answer was a demand for a nonce.
+    challenged: bool,
     began: Option<Timestamp>,
 }
 
@@ -155,6 +172,8 @@ enum State {
     Signing(Box<Draft>),
     InFlight {
         asked: Timestamp,
+        /// Where to, if that is whose nonces are learned.
+        to: Option<Uri>,
     },
     /// The server may have acted on a request that must not be sent twice: there is no other.
     Spent,
@@ -176,7 +195,19 @@ impl<E: Exchange> Call<E> {
     /// A call in the name of this party.
     #[must_use]
     pub fn new(exchange: E, party: Arc<Party>) -> Self {
-        Self { exchange, party, state: State::Ready, spent: Retry::NEVER, began: None }
+        let (state, spent) = (State::Ready, Retry::NEVER);
+        Self { exchange, party, dpop: None, state, spent, challenged: false, began: None }
+    }
+
+    /// Proves with every attempt that this key is here (RFC 9449 §5): to the server that binds a token to it, or to an
+    /// API together with a token that is bound to it. Nonces are learned from every answer, and a demand for one is
+    /// answered once.
+    ///
+    /// With a token that is not bound to a key, no proof is sent.
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: impl Into<Option<Dpop>>) -> Self {
+        self.dpop = dpop.into();
+        self
     }
 
     /// A call in nobody's name.
@@ -196,7 +227,18 @@ impl<E: Exchange> Call<E> {
         self.began.get_or_insert(env.now);
         let mut draft = self.exchange.request(env)?;
         self.party.authenticate(&mut draft, env)?;
+        let token = self.party.access_token();
+        if let Some(dpop) = self.proves() {
+            dpop.prove(&mut draft, token, env)?;
+        } else if token.is_some_and(AccessToken::is_bound) {
+            return Err(Error::new(ErrorKind::Config, Reason::KeyMissing));
+        }
         Ok(self.dispatch(draft, env))
+    }
+
+    /// The key that proves, unless the token is one that needs no proof.
+    fn proves(&self) -> Option<&Dpop> {
+        self.dpop.as_ref().filter(|_| self.party.access_token().is_none_or(AccessToken::is_bound))
     }
 
     /// Has the draft signed, or sends it.
@@ -206,7 +248,8 @@ impl<E: Exchange> Call<E> {
             self.state = State::Signing(Box::new(draft));
             return step;
         }
-        self.state = State::InFlight { asked: env.now };
+        let to = self.proves().map(|_| draft.uri().clone());
+        self.state = State::InFlight { asked: env.now, to };
         let demand = Demand { body_bytes: self.exchange.max_body(), fresh: self.exchange.fresh() };
         Step::Send(draft.into_request(), demand)
     }
@@ -216,7 +259,51 @@ impl<E: Exchange> Call<E> {
         Ok(self.dispatch(*draft, env))
     }
 
-    fn answered(&mut self, response: Response, asked: Timestamp, env: &Env<'_>) -> Result<Step<E::Output>> {
+    /// Learns the nonce of an answer; `true` if the request should be sent again with it.
+    ///
+    /// A server that demands one has not acted on the request (RFC 9449 §8), so that even a code may be sent again.
+    fn is_challenged(&mut self, response: &Response, to: Option<&Uri>) -> Result<bool> {
+        let (Some(dpop), Some(to)) = (&self.dpop, to) else { return Ok(false) };
+        let at = if self.party.access_token().is_some() { At::Api } else { At::Server };
+        let learned = dpop.learned(at, to, response.headers());
+        if !self.exchange.answers_challenge() || !self.demands_nonce(response) {
+            return Ok(false);
+        }
+        if self.challenged || learned != Learned::Nonce {
+            let why = if self.challenged { "again" } else { "none that can be used" };
+            return Err(response::refusal(response).with_reason(Reason::NonceDemanded).with_detail(why));
+        }
+        self.challenged = true;
+        Ok(true)
+    }
+
+    /// Whether an answer demands a nonce: an API by a challenge (RFC 9449 §9), the server by its error (§8).
+    fn demands_nonce(&self, response: &Response) -> bool {
+        let is_server = self.party.access_token().is_none();
+        match response.status() {
+            StatusCode::UNAUTHORIZED if !is_server => Challenge::parse_all(response.headers())
+                .is_ok_and(|challenges| challenges.iter().any(Challenge::demands_nonce)),
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if is_server => {
+                let code = |refused: &ErrorResponse| *refused.code() == ErrorCode::UseDpopNonce;
+                response.body().len() <= self.exchange.max_body()
+                    && response::refusal(response).response().is_some_and(code)
+            }
+            _ => false,
+        }
+    }
+
+    fn answered(
+        &mut self,
+        response: Response,
+        asked: Timestamp,
+        to: Option<&Uri>,
+        env: &Env<'_>,
+    ) -> Result<Step<E::Output>> {
+        if self.is_challenged(&response, to)? {
+            self.party.earn();
+            return self.prepare(env);
+        }
+        self.challenged = false;
         let status = response.status();
         let told = retry_after(response.headers(), env.now);
         // Only these two say that the request was not acted on (RFC 9110 §15.6.4, RFC 6585 §4).
@@ -253,6 +340,7 @@ impl<E: Exchange> Call<E> {
     fn failed(&mut self, failure: Failure, env: &Env<'_>) -> Result<Step<E::Output>> {
         let retry = self.exchange.retry();
         self.end(failure.sent() != Sent::Nothing);
+        self.challenged = false;
         let allowed = match failure.sent() {
             // What is wrong with the request or the certificate is wrong the next time, too.
             _ if !is_passing(failure.kind()) => false,
@@ -336,8 +424,8 @@ impl<E: Exchange> Flow for Call<E> {
                 State::Spent => return self.out_of_turn(State::Spent),
             },
             Event::Response(response) => {
-                let State::InFlight { asked } = state else { return self.out_of_turn(state) };
-                self.answered(response, asked, env)
+                let State::InFlight { asked, to } = state else { return self.out_of_turn(state) };
+                self.answered(response, asked, to.as_ref(), env)
             }
             Event::Failure(failure) => {
                 let State::InFlight { .. } = state else { return self.out_of_turn(state) };
@@ -351,6 +439,7 @@ impl<E: Exchange> Flow for Call<E> {
             },
         };
         if outcome.is_err() {
+            self.challenged = false;
             self.rest();
         }
         outcome

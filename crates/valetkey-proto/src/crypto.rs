@@ -25,7 +25,9 @@ pub use self::{
     shared_secret::SharedSecret,
     verifying::{PublicKey, Verifier, VerifyingKey},
 };
-pub(crate) use self::{encryption::undecryptable, private_key::certificate_der};
+pub(crate) use self::{
+    der::rsa_spki, encryption::undecryptable, private_key::certificate_der, verifying::check_secret,
+};
 
 use std::sync::Arc;
 
@@ -144,6 +146,14 @@ pub trait KeyLoader: Send + Sync + fmt::Debug {
     /// another kind, [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm) if the provider
     /// has no such algorithm.
     fn private_key(&self, algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result<Arc<dyn Signer>>;
+
+    /// Makes a new private key for this algorithm, of the provider's own randomness: PKCS#8 in DER.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::UnsupportedAlgorithm`](crate::Reason::UnsupportedAlgorithm) if the provider makes no such
+    /// keys, [`Reason::RandomFailed`](crate::Reason::RandomFailed).
+    fn generate(&self, algorithm: SignatureAlgorithm) -> Result<PrivateKey>;
 
     /// A shared secret, to authenticate messages by this HMAC.
     ///

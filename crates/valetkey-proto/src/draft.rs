@@ -169,7 +169,7 @@ impl Draft {
                 self.put(input, signature.as_ref(), &place, encryption)
             }
             SigningKey::Remote(key) => {
-                let signing = signing(key, input.as_bytes());
+                let signing = Signing::new(key, input.as_bytes());
                 self.unsigned.push(Unsigned { signing, rest: Rest::Compact { input, place, encryption } });
                 Ok(())
             }
@@ -226,7 +226,7 @@ impl Draft {
 
     /// Has this message signed elsewhere, for OAuth 1.0.
     pub(crate) fn queue(&mut self, key: &RemoteKey, message: &[u8], rest: oauth1::Unfinished) {
-        self.unsigned.push(Unsigned { signing: signing(key, message), rest: Rest::OAuth1(rest) });
+        self.unsigned.push(Unsigned { signing: Signing::new(key, message), rest: Rest::OAuth1(rest) });
     }
 
     fn put(
@@ -272,10 +272,6 @@ impl Draft {
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
         request
     }
-}
-
-fn signing(key: &RemoteKey, message: &[u8]) -> Signing {
-    Signing { key: key.clone(), message: Bytes::copy_from_slice(message) }
 }
 
 impl fmt::Debug for Draft {

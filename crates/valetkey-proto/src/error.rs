@@ -98,6 +98,8 @@ pub enum Reason {
     PkceUnsupported,
     /// A private key could not be read, or is of a kind that the provider cannot use.
     InvalidKey,
+    /// The key that tokens are bound to is not here: they were restored without it, or for a client with another one.
+    KeyMissing,
     /// No signer, algorithm or provider for what is asked.
     UnsupportedAlgorithm,
     /// A signer elsewhere failed.
@@ -125,6 +127,8 @@ pub enum Reason {
     RotationLost,
     /// The server answered 401 or 403 with a challenge.
     Challenged,
+    /// The server demands a nonce in the DPoP proof, and names none that can be used, or does not take the one it named.
+    NonceDemanded,
     /// The server refused the access token of a request that must not be sent again.
     NotReplayed,
 
@@ -187,6 +191,8 @@ pub enum Reason {
     SubjectMismatch,
     /// The nonce is not the one that was sent.
     NonceMismatch,
+    /// The server gave a token that anybody could use, although one bound to a key was asked for (RFC 9449 §5).
+    TokenNotBound,
     /// A JWT belongs to another token, code, state, request or key.
     BindingMismatch,
     /// A JWT is not valid yet, or says that it comes from the future.
@@ -283,6 +289,7 @@ impl Error {
                 | Reason::RefreshDenied
                 | Reason::RotationLost
                 | Reason::TokenExpired
+                | Reason::TokenNotBound
                 | Reason::StateMismatch
         ) {
             Advice::Reauthorize
@@ -460,6 +467,7 @@ impl Reason {
             Self::ReservedParameter => "the parameter is set by the flow itself",
             Self::PkceUnsupported => "the server does not support PKCE with S256",
             Self::InvalidKey => "the private key cannot be used",
+            Self::KeyMissing => "the key that the tokens are bound to is not here",
             Self::UnsupportedAlgorithm => "the algorithm is not supported here",
             Self::SigningFailed => "the signer failed",
             Self::RandomFailed => "the source of randomness failed",
@@ -473,6 +481,7 @@ impl Reason {
             Self::RotationLost => "the answer to the last refresh was lost, and the refresh token with it",
             Self::NotReplayed => "the access token was refused, and the request must not be sent again",
             Self::Challenged => "the server demands authorization",
+            Self::NonceDemanded => "the server demands another nonce in the DPoP proof",
             Self::ServerFailed => "the server failed",
             Self::UnexpectedRedirect => "a redirect where none is allowed; it was not followed",
             Self::UnexpectedStatus => "an unexpected status",
@@ -500,6 +509,7 @@ impl Reason {
             Self::AudienceMismatch => "a JWT for somebody else",
             Self::SubjectMismatch => "a JWT about somebody else",
             Self::NonceMismatch => "the nonce is not the one that was sent",
+            Self::TokenNotBound => "the token is not bound to a key, as was asked for",
             Self::BindingMismatch => "a JWT that belongs to something else",
             Self::NotYetValid => "a JWT that is not valid yet",
             Self::AuthenticationMismatch => "the user was not authenticated as was asked for",

@@ -111,6 +111,13 @@ pub struct Signing {
     pub message: Bytes,
 }
 
+impl Signing {
+    /// A message for this key.
+    pub(crate) fn new(key: &RemoteKey, message: &[u8]) -> Self {
+        Self { key: key.clone(), message: Bytes::copy_from_slice(message) }
+    }
+}
+
 /// The world, as far as a step may know it: time, randomness, cryptography.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "made by drivers; there is no fourth thing a step may know")]

@@ -95,6 +95,12 @@ impl Challenge {
     pub fn error(&self) -> Option<ErrorCode> {
         self.parameter("error").map(ErrorCode::from)
     }
+
+    /// Whether it demands a nonce in the DPoP proof (RFC 9449 §9).
+    #[must_use]
+    pub fn demands_nonce(&self) -> bool {
+        self.is("DPoP") && self.error() == Some(ErrorCode::UseDpopNonce)
+    }
 }
 
 /// What is left of one field value.

@@ -41,6 +41,7 @@
 //! * [`Error`], [`ErrorKind`], [`Reason`]: the one error
 //! * [`oauth2::server`]: metadata, discovery, issuers · [`oauth2::client`]: what we are to a server
 //! * [`oauth2::authorization`]: the user's trip · [`oauth2::grant`]: codes, refresh tokens, client credentials
+//! * [`oauth2::assertion`]: what a program signs itself, as a grant or a token
 //! * [`oauth2::token`]: what is answered and kept · [`oauth2::resource`]: calling an API
 //! * [`jose`]: keys, signatures and tokens in JSON: JWK, JWS, JWE, JWT
 //! * [`oauth1`]: OAuth 1.0a, signatures and sign-ins

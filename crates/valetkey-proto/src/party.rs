@@ -19,7 +19,7 @@ use crate::{
     form::{self, Form},
     oauth1,
     oauth2::{
-        client::{ClientAuth, ClientId, Method},
+        client::{Asserted, ClientAuth, ClientId, Method},
         server::Issuer,
     },
     secret::{AccessToken, ClientSecret, Wiped, wiped},
@@ -43,6 +43,7 @@ enum Auth {
     Post(ClientId, ClientSecret),
     /// A public client names itself (RFC 6749 §3.2.1).
     Public(ClientId),
+    Assertion(Box<Asserted>),
     Bearer(AccessToken, Arc<[Origin]>),
     OAuth1(Box<oauth1::Signer>),
 }
@@ -59,10 +60,13 @@ impl Party {
     /// # Errors
     ///
     /// `Config`: [`Reason::InvalidValue`] if the id or the secret cannot be put into a header as they are
-    /// (only with [`ClientAuth::secret_basic_raw`]).
+    /// (only with [`ClientAuth::secret_basic_raw`]); by assertion, [`Reason::InvalidKey`] for a secret that is too
+    /// short, [`Reason::UnsupportedAlgorithm`], and [`Reason::IssuerMismatch`] for a key that is another server's alone.
     pub fn client(issuer: Issuer, id: &ClientId, auth: &ClientAuth) -> Result<Self> {
         let auth = match auth.method() {
+            Method::Unnamed => Auth::None,
             Method::None => Auth::Public(id.clone()),
+            Method::Assertion(key) => Auth::Assertion(Box::new(Asserted::new(&issuer, id, key)?)),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
             Method::Basic(secret) => {
                 let mut text =
@@ -84,7 +88,8 @@ impl Party {
         Ok(Self::with(Some(issuer), auth))
     }
 
-    /// The bearer of an access token that may be shown to these origins and to nobody else.
+    /// The bearer of an access token that may be shown to these origins and to nobody else. One that is bound to a key
+    /// needs [`Call::with_dpop`](crate::Call::with_dpop).
     #[must_use]
     pub fn bearer(issuer: Issuer, token: AccessToken, origins: Arc<[Origin]>) -> Self {
         Self::with(Some(issuer), Auth::Bearer(token, origins))
@@ -107,6 +112,11 @@ impl Party {
     #[must_use]
     pub fn issuer(&self) -> Option<&Issuer> {
         self.issuer.as_ref()
+    }
+
+    /// The access token that requests show.
+    pub(crate) fn access_token(&self) -> Option<&AccessToken> {
+        if let Auth::Bearer(token, _) = &self.auth { Some(token) } else { None }
     }
 
     /// Authenticates a request, anew at every attempt.
@@ -134,6 +144,10 @@ impl Party {
             Auth::Public(id) => {
                 refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
                 draft.form_mut().ok_or_else(no_form)?.push("client_id", id.as_str());
+            }
+            Auth::Assertion(client) => {
+                refuse_credentials(draft, &["client_secret", "client_assertion", "client_assertion_type"])?;
+                client.append(draft, env)?;
             }
             Auth::Bearer(token, origins) => {
                 if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
@@ -187,7 +201,7 @@ fn refuse_credentials(draft: &mut Draft, parameters: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn no_form() -> Error {
+pub(crate) fn no_form() -> Error {
     Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("client authentication needs a form")
 }
 
@@ -198,6 +212,7 @@ impl fmt::Debug for Party {
             Auth::Basic(_) => "basic",
             Auth::Post(..) => "post",
             Auth::Public(_) => "public",
+            Auth::Assertion(_) => "assertion",
             Auth::Bearer(..) => "bearer",
             Auth::OAuth1(_) => "oauth1",
         };

@@ -158,6 +158,7 @@ pub struct AccessToken {
 }
 
 const BEARER: &str = "Bearer ";
+const DPOP: &str = "DPoP ";
 
 impl AccessToken {
     /// A bearer token (RFC 6750 §2.1); `None` unless it is visible ASCII and not empty.
@@ -166,23 +167,40 @@ impl AccessToken {
     /// taken: nothing in it can break a header.
     #[must_use]
     pub fn bearer(token: &str) -> Option<Self> {
+        Self::with_scheme(BEARER, token)
+    }
+
+    /// A token that is bound to a key (RFC 9449 §7.1), and goes nowhere without a proof; `None` as
+    /// [`bearer`](Self::bearer).
+    #[must_use]
+    pub fn dpop(token: &str) -> Option<Self> {
+        Self::with_scheme(DPOP, token)
+    }
+
+    fn with_scheme(scheme: &'static str, token: &str) -> Option<Self> {
         // Folded, not cut short at the first misfit: an early exit would keep the loop from vectorising.
         let misfit = token.bytes().fold(false, |misfit, byte| misfit | !matches!(byte, 0x21..=0x7e));
         if misfit || token.is_empty() {
             return None;
         }
-        let mut header = Vec::with_capacity(BEARER.len() + token.len());
-        header.extend_from_slice(BEARER.as_bytes());
+        let mut header = Vec::with_capacity(scheme.len() + token.len());
+        header.extend_from_slice(scheme.as_bytes());
         header.extend_from_slice(token.as_bytes());
         let mut header = HeaderValue::from_maybe_shared(wiped(header)).ok()?;
         header.set_sensitive(true);
-        Some(Self { header, scheme: BEARER.len() })
+        Some(Self { header, scheme: scheme.len() })
     }
 
     /// The value of the `Authorization` field.
     #[must_use]
     pub fn header(&self) -> &HeaderValue {
         &self.header
+    }
+
+    /// Whether it is bound to a key, so that every request that shows it needs a proof.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.scheme == DPOP.len()
     }
 
     /// The token itself.

@@ -3,12 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
+    assertion::ServiceAccount,
     clock::{Clock, beginning},
+    dpop::{Dpop, DpopNonces},
     fault::Fault,
     oauth1,
     provider::Provider,
     run::Spawning,
-    settings::{AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
+    settings::{Audience, AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
     state::State,
     user::User,
 };
@@ -144,6 +146,32 @@ impl ProviderBuilder {
     /// Which ways of client authentication the provider takes at all; every [`AuthMethod`] by default.
     pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
         self.settings.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Whom the JWTs must be for by which clients and service accounts say who they are; the
+    /// [issuer](Audience::Issuer) by default.
+    pub fn audience(mut self, audience: Audience) -> Self {
+        self.settings.audience = audience;
+        self
+    }
+
+    /// Trusts whoever signs by these keys for access tokens (RFC 7523 §2.1); one of the same name is replaced.
+    pub fn service_account(mut self, account: ServiceAccount) -> Self {
+        self.settings.service_accounts.retain(|known| known.name != account.name);
+        self.settings.service_accounts.push(account);
+        self
+    }
+
+    /// What it makes of DPoP; nothing by default.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.settings.dpop = dpop;
+        self
+    }
+
+    /// Where proofs of possession must have a nonce; nowhere by default.
+    pub fn dpop_nonces(mut self, nonces: DpopNonces) -> Self {
+        self.settings.dpop_nonces = nonces;
         self
     }
 

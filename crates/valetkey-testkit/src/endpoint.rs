@@ -12,6 +12,7 @@ mod token;
 use http::{Method, StatusCode, header::CONTENT_TYPE};
 
 use crate::{
+    dpop::{Side, with_next_nonce},
     message::{Answer, Asked},
     settings::Settings,
     state::State,
@@ -110,6 +111,11 @@ impl Route {
             Self::Api1 => Ok(oauth1::answered(state, asked, oauth1::api)),
             Self::Nowhere => Ok(Answer::empty(StatusCode::NOT_FOUND).with(CONTENT_TYPE, "text/plain")),
         };
-        answered.unwrap_or_else(Answer::from)
+        let answer = answered.unwrap_or_else(Answer::from);
+        match self {
+            Self::Token => with_next_nonce(state, Side::Token, answer),
+            Self::Me | Self::Admin | Self::Echo => with_next_nonce(state, Side::Api, answer),
+            _ => answer,
+        }
     }
 }

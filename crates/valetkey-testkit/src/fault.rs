@@ -43,13 +43,32 @@ pub struct Fault {
     pub expect: Expect,
     /// How many times it happens before all is well again; `None` for always.
     pub times: Option<u32>,
+    /// What a client must use for it to mean anything; `None` if it concerns all.
+    pub feature: Option<Feature>,
+}
+
+/// What not every client uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Feature {
+    /// Client authentication by a JWT (RFC 7523 §2.2).
+    Assertion,
+    /// Proofs of possession (RFC 9449); the provider must [offer](crate::Dpop::Offered) them.
+    Dpop,
 }
 
 impl Fault {
     /// A fault that happens at every request.
     #[must_use]
     pub const fn new(name: &'static str, at: Place, effect: Effect, expect: Expect) -> Self {
-        Self { name, at, effect, expect, times: None }
+        Self { name, at, effect, expect, times: None, feature: None }
+    }
+
+    /// The same, for clients that use this.
+    #[must_use]
+    pub const fn of(mut self, feature: Feature) -> Self {
+        self.feature = Some(feature);
+        self
     }
 
     /// The same, no more than `times` times.

@@ -57,6 +57,8 @@
 //! | `special` | [`SPECIAL_SECRET`] | the same, with a secret that is hard to encode |
 //! | `service` | `service-secret` | the client credentials grant |
 //! | `native` | none | redirect URIs `http://127.0.0.1:*/cb`, `http://[::1]:*/cb`, `com.example.app:/cb` |
+//! | `signed` | any key of [`keys`] | as `app`, by `private_key_jwt` |
+//! | `hmac` | [`HMAC_SECRET`] | as `app`, by `client_secret_jwt` |
 //!
 //! The users are `alice`, who sits at the browser, and `bob`. All of it can be changed by
 //! [`Provider::builder`].
@@ -68,20 +70,22 @@
 //! | `/.well-known/…` | metadata | RFC 8414, OpenID Connect Discovery |
 //! | `/authorize` | the code flow, PKCE with S256, `iss` in the callback | RFC 6749, 7636, 9207 |
 //! | `/token` | codes, refresh tokens with rotation, client credentials | RFC 6749, 9700 |
+//! | `/token` | JWTs of clients and of service accounts, such as [`SERVICE_ACCOUNT`] | RFC 7523 |
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
+//! | all of these | codes and tokens bound to keys, with nonces, if [asked for](ProviderBuilder::dpop) | RFC 9449 |
 //! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
-//! attempt, a rotated refresh token that comes again ends its grant, and parameters that occur twice are
-//! refused. It shares no code with the client that it tests.
-
+//! attempt, so is an assertion, a rotated refresh token that comes again ends its grant, and parameters that
+//! occur twice are refused. It shares no code with the client that it tests.
 //!
 //! # What goes wrong
 //!
 //! A [`Fault`] is a row of data: where it happens, what happens, and what a correct client does about it.
 //! [`faults`] is the table, from an issuer that differs by a slash to a body without an end, and one loop
-//! tests them all. The endpoints know nothing of it.
+//! tests them all. The endpoints know nothing of it. What only clients with assertions or DPoP can meet says so
+//! by its [`feature`](Fault::feature).
 //!
 //! ```
 //! use valetkey_testkit::{Provider, fault};
@@ -105,10 +109,14 @@
 //! browser, a client in another process, or an HTTP client that is to meet the same faults. With
 //! [`User::interactive`] it shows a page with two buttons.
 
+mod assertion;
 mod builder;
 mod clock;
+mod dpop;
 mod endpoint;
 mod fault;
+mod jose;
+pub mod keys;
 mod message;
 pub mod oauth1;
 mod provider;
@@ -123,14 +131,18 @@ mod transcript;
 mod user;
 mod wire;
 
+pub use assertion::ServiceAccount;
 pub use builder::ProviderBuilder;
-pub use fault::{Body, Effect, Expect, Fault, Member, Param, fault, faults};
+pub use dpop::{Dpop, DpopNonces};
+pub use fault::{Body, Effect, Expect, Fault, Feature, Member, Param, fault, faults};
 pub use provider::Provider;
 pub use random::SeededRandom;
 pub use run::Spawning;
 #[cfg(feature = "serve")]
 pub use serve::Served;
-pub use settings::{AuthMethod, RegisteredClient, SPECIAL_SECRET, WellKnown};
+pub use settings::{
+    Audience, AuthMethod, HMAC_SECRET, RegisteredClient, SERVICE_ACCOUNT, SPECIAL_SECRET, WellKnown,
+};
 pub use transcript::{Entry, Mark, Place};
 pub use user::{User, VisitError};
 #[doc(inline)]

@@ -9,6 +9,8 @@ use http::{
 };
 use serde_json::{Value, json};
 
+use crate::dpop::DPOP_NONCE;
+
 /// A request that reached an endpoint.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
@@ -116,11 +118,13 @@ pub(crate) struct Refusal {
     pub(crate) code: &'static str,
     pub(crate) why: &'static str,
     pub(crate) challenge: Option<HeaderValue>,
+    /// What the next proof must have (RFC 9449 §8).
+    pub(crate) nonce: Option<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: &'static str, why: &'static str) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, why, challenge: None }
+        Self { status: StatusCode::BAD_REQUEST, code, why, challenge: None, nonce: None }
     }
 
     pub(crate) fn request(why: &'static str) -> Self {
@@ -138,8 +142,12 @@ impl From<Refusal> for Answer {
         let body = json!({ "error": refusal.code, "error_description": refusal.why });
         let answer =
             Self::json(refusal.status, &body).with(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match refusal.challenge {
+        let answer = match refusal.challenge {
             Some(challenge) => answer.with(WWW_AUTHENTICATE, challenge),
+            None => answer,
+        };
+        match refusal.nonce {
+            Some(nonce) => answer.with(DPOP_NONCE, nonce),
             None => answer,
         }
     }

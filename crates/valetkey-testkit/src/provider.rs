@@ -232,6 +232,11 @@ impl Provider {
         self.inner().faults.happened
     }
 
+    /// Forgets all nonces of DPoP, so that the client is surprised by a challenge.
+    pub fn renew_dpop_nonces(&self) {
+        self.inner().state.nonces.clear();
+    }
+
     /// Revokes every access token, so that the client is surprised by a 401; refresh tokens stay good.
     pub fn revoke_access_tokens(&self) {
         self.inner().state.revoke_all_access();

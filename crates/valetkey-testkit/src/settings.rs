@@ -2,7 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{oauth1, user::User};
+use crate::{
+    assertion::ServiceAccount,
+    dpop::{Dpop, DpopNonces},
+    jose::Key,
+    keys, oauth1,
+    user::User,
+};
 
 /// A client that the provider knows.
 ///
@@ -21,6 +27,8 @@ pub struct RegisteredClient {
     pub(crate) secret: Option<String>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) methods: Vec<AuthMethod>,
+    /// Its public keys.
+    pub(crate) keys: Vec<Key>,
 }
 
 impl RegisteredClient {
@@ -28,13 +36,45 @@ impl RegisteredClient {
     #[must_use]
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
         let methods = vec![AuthMethod::Basic, AuthMethod::Post];
-        Self { id: id.into(), secret: Some(secret.into()), redirect_uris: Vec::new(), methods }
+        Self { secret: Some(secret.into()), methods, ..Self::public(id) }
+    }
+
+    /// A client that signs assertions with a private key (`private_key_jwt`); the provider has the public one, as
+    /// a JWK or a JWK set.
+    ///
+    /// Keys may be RSA of 2048 bits and more (RS256, PS256), on P-256 (ES256) and Ed25519 (`EdDSA`).
+    ///
+    /// ```
+    /// use valetkey_testkit::{Provider, RegisteredClient, keys};
+    ///
+    /// let client = RegisteredClient::with_keys("signer", keys::es256().public_jwk());
+    /// let provider = Provider::builder().client(client).build();
+    /// # drop(provider);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is a key that cannot be read, or that is private.
+    #[must_use]
+    #[track_caller]
+    pub fn with_keys(id: impl Into<String>, jwks: impl AsRef<str>) -> Self {
+        Self {
+            keys: Key::registered(jwks.as_ref()),
+            methods: vec![AuthMethod::PrivateKeyJwt],
+            ..Self::public(id)
+        }
     }
 
     /// A client without a secret; PKCE is demanded of it (RFC 9700 §2.1.1).
     #[must_use]
     pub fn public(id: impl Into<String>) -> Self {
-        Self { id: id.into(), secret: None, redirect_uris: Vec::new(), methods: vec![AuthMethod::None] }
+        Self {
+            id: id.into(),
+            secret: None,
+            redirect_uris: Vec::new(),
+            methods: vec![AuthMethod::None],
+            keys: Vec::new(),
+        }
     }
 
     /// Adds a redirect URI, to be matched exactly.
@@ -52,6 +92,11 @@ impl RegisteredClient {
     pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
         self.methods = methods.into_iter().collect();
         self
+    }
+
+    /// Whether it can prove who it is (RFC 6749 §2.1).
+    pub(crate) fn is_confidential(&self) -> bool {
+        self.secret.is_some() || !self.keys.is_empty()
     }
 
     pub(crate) fn allows_redirect(&self, asked: &str) -> bool {
@@ -87,6 +132,10 @@ pub enum AuthMethod {
     Post,
     /// `none`: a public client names itself by `client_id`.
     None,
+    /// `private_key_jwt`: an assertion by the client's key (RFC 7523 §2.2).
+    PrivateKeyJwt,
+    /// `client_secret_jwt`: an assertion by the client's secret, with HS256, HS384 or HS512.
+    SecretJwt,
 }
 
 impl AuthMethod {
@@ -95,8 +144,20 @@ impl AuthMethod {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
             Self::None => "none",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::SecretJwt => "client_secret_jwt",
         }
     }
+}
+
+/// Whom a JWT must be for, exactly and alone, to be taken as an assertion (RFC 7523 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Audience {
+    /// The issuer: what clients should send, because nobody else can have them send it.
+    Issuer,
+    /// The URL of the token endpoint, as older servers want it.
+    TokenEndpoint,
 }
 
 /// Where the provider publishes its metadata.
@@ -161,6 +222,10 @@ pub(crate) struct Settings {
     pub(crate) rotates: bool,
     pub(crate) grace: Duration,
     pub(crate) sends_iss: bool,
+    pub(crate) dpop: Dpop,
+    pub(crate) dpop_nonces: DpopNonces,
+    pub(crate) audience: Audience,
+    pub(crate) service_accounts: Vec<ServiceAccount>,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
 }
@@ -185,10 +250,20 @@ impl Default for Settings {
                     .redirect_uri("http://127.0.0.1/cb")
                     .redirect_uri("http://[::1]/cb")
                     .redirect_uri("com.example.app:/cb"),
+                RegisteredClient::with_keys("signed", keys::jwks()).redirect_uri("https://client.test/cb"),
+                RegisteredClient::confidential("hmac", HMAC_SECRET)
+                    .auth_methods([AuthMethod::SecretJwt])
+                    .redirect_uri("https://client.test/cb"),
             ],
             users: vec!["alice".into(), "bob".into()],
             user: User::approves("alice"),
-            methods: vec![AuthMethod::Basic, AuthMethod::Post, AuthMethod::None],
+            methods: vec![
+                AuthMethod::Basic,
+                AuthMethod::Post,
+                AuthMethod::None,
+                AuthMethod::PrivateKeyJwt,
+                AuthMethod::SecretJwt,
+            ],
             documents: vec![WellKnown::OpenIdConfiguration, WellKnown::OAuthAuthorizationServer],
             code_lifetime: Duration::from_secs(60),
             access_lifetime: Duration::from_secs(3600),
@@ -197,6 +272,10 @@ impl Default for Settings {
             rotates: true,
             grace: Duration::ZERO,
             sends_iss: true,
+            dpop: Dpop::Off,
+            dpop_nonces: DpopNonces::Off,
+            audience: Audience::Issuer,
+            service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
             records: true,
             oauth1: oauth1::Rules::default(),
         }
@@ -205,6 +284,12 @@ impl Default for Settings {
 
 /// The secret of the client `special`: every character that an encoder can get wrong.
 pub const SPECIAL_SECRET: &str = "p@ss:w/o+r%d &=\"?~{}";
+
+/// The secret of the client `hmac`: long enough for HS512 (RFC 7518 §3.2).
+pub const HMAC_SECRET: &str = "a-secret-of-sixty-four-characters-so-that-it-is-good-for-hs512-..";
+
+/// The service account that the provider trusts, by the keys in [`keys`](mod@crate::keys).
+pub const SERVICE_ACCOUNT: &str = "robot@service.test";
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,11 @@
 //! What the provider remembers: codes, tokens, and the grants that they belong to.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
 
-use crate::{oauth1, random::SeededRandom, settings::Settings};
+use crate::{dpop::Nonces, oauth1, random::SeededRandom, settings::Settings};
 
 /// Everything that changes while the provider runs. The endpoints are functions of it and a request.
 #[derive(Debug)]
@@ -15,6 +18,10 @@ pub(crate) struct State {
     refresh: HashMap<String, Refresh>,
     /// Logins that wait for a human at the consent page, by the ticket in the page.
     pub(crate) waiting: HashMap<String, Login>,
+    /// Who has signed JWTs with which `jti`.
+    used: HashSet<(String, String)>,
+    /// The nonces that proofs may have.
+    pub(crate) nonces: Nonces,
     /// What was issued by OAuth 1.0a.
     pub(crate) oauth1: oauth1::Credentials,
 }
@@ -41,6 +48,8 @@ pub(crate) struct Login {
     pub(crate) state: Option<String>,
     pub(crate) scope: String,
     pub(crate) challenge: Option<String>,
+    /// The thumbprint of the key that must redeem the code (RFC 9449 §10).
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +57,7 @@ pub(crate) struct Code {
     pub(crate) grant: GrantId,
     pub(crate) redirect_uri: String,
     pub(crate) challenge: Option<String>,
+    pub(crate) key: Option<String>,
     pub(crate) expires: SystemTime,
     pub(crate) spent: bool,
 }
@@ -56,6 +66,8 @@ pub(crate) struct Code {
 pub(crate) struct Access {
     pub(crate) grant: GrantId,
     pub(crate) scope: String,
+    /// The thumbprint of the key that it is bound to: `cnf.jkt` (RFC 9449 §6).
+    pub(crate) key: Option<String>,
     pub(crate) expires: SystemTime,
     pub(crate) revoked: bool,
 }
@@ -63,6 +75,8 @@ pub(crate) struct Access {
 #[derive(Clone, Debug)]
 pub(crate) struct Refresh {
     pub(crate) grant: GrantId,
+    /// The thumbprint of the key that must use it, if its client is public (RFC 9449 §5).
+    pub(crate) key: Option<String>,
     pub(crate) expires: SystemTime,
     /// When it was replaced by another.
     pub(crate) spent: Option<SystemTime>,
@@ -78,8 +92,15 @@ impl State {
             access: HashMap::new(),
             refresh: HashMap::new(),
             waiting: HashMap::new(),
+            used: HashSet::new(),
+            nonces: Nonces::default(),
             oauth1: oauth1::Credentials::default(),
         }
+    }
+
+    /// Whether this is the first JWT of this signer with this `jti` (RFC 7523 §3).
+    pub(crate) fn use_jti(&mut self, signer: &str, jti: &str) -> bool {
+        self.used.insert((signer.to_owned(), jti.to_owned()))
     }
 
     pub(crate) fn add_grant(&mut self, client: &str, user: Option<&str>, scope: &str) -> GrantId {
@@ -110,6 +131,7 @@ impl State {
             grant,
             redirect_uri: login.redirect_uri.clone(),
             challenge: login.challenge.clone(),
+            key: login.key.clone(),
             expires: now + self.settings.code_lifetime,
             spent: false,
         };
@@ -128,10 +150,17 @@ impl State {
         Some(was)
     }
 
-    pub(crate) fn add_access(&mut self, grant: GrantId, scope: &str, now: SystemTime) -> String {
+    pub(crate) fn add_access(
+        &mut self,
+        grant: GrantId,
+        scope: &str,
+        key: Option<&str>,
+        now: SystemTime,
+    ) -> String {
         let text = format!("at-{}", self.random.text());
         let expires = now + self.settings.access_lifetime;
-        let access = Access { grant, scope: scope.into(), expires, revoked: false };
+        let key = key.map(str::to_owned);
+        let access = Access { grant, scope: scope.into(), key, expires, revoked: false };
         self.access.insert(text.clone(), access);
         text
     }
@@ -153,10 +182,13 @@ impl State {
         self.oauth1.revoke_all(false);
     }
 
-    pub(crate) fn add_refresh(&mut self, grant: GrantId, now: SystemTime) -> String {
+    pub(crate) fn add_refresh(&mut self, grant: GrantId, key: Option<&str>, now: SystemTime) -> String {
         let text = format!("rt-{}", self.random.text());
         let expires = now + self.settings.refresh_lifetime;
-        self.refresh.insert(text.clone(), Refresh { grant, expires, spent: None });
+        let client = self.settings.client(&self.grant(grant).client);
+        let key = key.filter(|_| client.is_some_and(|client| !client.is_confidential()));
+        let key = key.map(str::to_owned);
+        self.refresh.insert(text.clone(), Refresh { grant, key, expires, spent: None });
         text
     }
 

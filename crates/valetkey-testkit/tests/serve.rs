@@ -3,6 +3,7 @@
 #![cfg(feature = "serve")]
 
 #[expect(dead_code, reason = "only the other target uses all of it")]
+#[path = "provider/common.rs"]
 mod common;
 
 use std::{

@@ -30,6 +30,7 @@ use valetkey_http::{Request, Response};
 use valetkey_proto::{
     Exchange, Result,
     oauth2::{
+        assertion::{Assertion, ServiceAccount},
         authorization::{AuthorizationUrl, Callback, PendingAuthorization},
         server::ServerMetadata,
         token::{TokenRecord, TokenSet},
@@ -81,6 +82,26 @@ impl Client {
     /// Gets tokens in the client's own name.
     pub fn client_credentials(&self) -> ClientCredentials {
         ClientCredentials(self.0.client_credentials())
+    }
+
+    /// Gets tokens by an assertion that is signed anew each time.
+    pub fn jwt_bearer(&self, assertion: Assertion) -> JwtBearer {
+        JwtBearer(self.0.jwt_bearer(assertion))
+    }
+
+    /// A session whose tokens are signed here.
+    #[must_use]
+    pub fn self_signed(&self, assertion: Assertion) -> Session {
+        Session(self.0.self_signed(assertion))
+    }
+
+    /// A session of the account that the client was set up with.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::service_account`].
+    pub fn service_account(&self, account: &ServiceAccount) -> Result<Session> {
+        self.0.service_account(account).map(Session)
     }
 
     /// Seals a sign-in under way into a text for the browser's cookie.
@@ -152,30 +173,42 @@ impl Authorize {
     }
 }
 
-/// What a program asks for in its own name; see [`crate::ClientCredentials`].
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct ClientCredentials(crate::ClientCredentials);
+/// Wraps what a program asks for in its own name.
+macro_rules! own_name {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        #[must_use]
+        pub struct $name(crate::$name);
 
-impl ClientCredentials {
-    /// Asks for this scope.
-    pub fn scope(self, scope: impl Into<String>) -> Self {
-        Self(self.0.scope(scope))
-    }
+        impl $name {
+            /// Asks for this scope.
+            pub fn scope(self, scope: impl Into<String>) -> Self {
+                Self(self.0.scope(scope))
+            }
 
-    /// Adds a parameter, such as `audience`.
-    pub fn parameter(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self(self.0.parameter(name, value))
-    }
+            /// Adds a parameter, such as `audience`.
+            pub fn parameter(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                Self(self.0.parameter(name, value))
+            }
 
-    /// A session in the client's own name.
-    ///
-    /// # Errors
-    ///
-    /// As [`crate::ClientCredentials::session`].
-    pub fn session(self) -> Result<Session> {
-        self.0.session().map(Session)
-    }
+            /// A session of it.
+            ///
+            /// # Errors
+            ///
+            /// As the session of the async one.
+            pub fn session(self) -> Result<Session> {
+                self.0.session().map(Session)
+            }
+        }
+    )*};
+}
+
+own_name! {
+    /// What a program asks for in its own name; see [`crate::ClientCredentials`].
+    ClientCredentials;
+    /// What a program asks for by an assertion; see [`crate::JwtBearer`].
+    JwtBearer;
 }
 
 /// The tokens of one grant, and the way to use them; see [`crate::Session`].

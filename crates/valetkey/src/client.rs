@@ -1,9 +1,12 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
+mod assertion;
 mod authorize;
+mod binding;
 mod builder;
 mod credentials;
 mod relation;
+mod wishes;
 
 use std::{fmt, sync::Arc};
 
@@ -13,6 +16,7 @@ use valetkey_proto::{
     endpoint::Origin,
     oauth2::{
         authorization::{Callback, PendingAuthorization},
+        binding::{Dpop, Nonces},
         grant::AuthorizationCodeGrant,
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenRecord, TokenSet},
@@ -21,6 +25,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use assertion::JwtBearer;
 pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
@@ -66,6 +71,7 @@ struct Inner {
     runtime: Runtime,
     origination: Origination,
     relation: Slot<Relation>,
+    nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
@@ -93,7 +99,9 @@ impl Client {
     /// request has then been sent. `Untrusted`: [`Reason::StateMismatch`] if another client began the sign-in.
     /// `Denied`: [`Reason::RequestDenied`] if the server refuses the code. `Transport` or `Timeout`:
     /// [`Reason::OutcomeUnknown`] if it cannot be known whether the code was taken; sign in again. `Protocol`:
-    /// [`Reason::UnsupportedTokenType`], and whatever is wrong with the response.
+    /// [`Reason::UnsupportedTokenType`], and whatever is wrong with the response. With
+    /// [`ClientBuilder::dpop`](crate::ClientBuilder::dpop) also `Untrusted`: [`Reason::TokenNotBound`] for a token that is
+    /// bound to no key; `Denied`: [`Reason::NonceDemanded`]; `Config`: [`Reason::KeyMissing`].
     pub async fn redeem(
         &self,
         pending: PendingAuthorization,
@@ -106,12 +114,16 @@ impl Client {
                 Error::new(ErrorKind::Untrusted, Reason::StateMismatch).with_detail("another client's")
             );
         }
+        let dpop = match received.key() {
+            Some(kept) => Some(self.kept_key(kept, relation.server())?),
+            None => self.new_key(relation.server())?,
+        };
         let requested = received.requested_scope().cloned();
         let grant =
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
-        let response = self.call_as(&relation, grant).await?;
-        let tokens = TokenSet::of(&response, requested.as_ref())?;
-        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens))))
+        let response = self.call_as(&relation, grant, dpop.clone()).await?;
+        let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop))
     }
 
     /// A session of tokens that were kept: what [`Session::record`] gave, or a
@@ -119,10 +131,16 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Store`: [`Reason::IssuerMismatch`] if they are another issuer's or another client's.
+    /// `Store`: [`Reason::IssuerMismatch`] if they are another issuer's or another client's. `Config`:
+    /// [`Reason::KeyMissing`] if they are bound to a key that is neither kept with them nor this client's
+    /// ([`ClientBuilder::dpop_key`](crate::ClientBuilder::dpop_key)).
     pub fn restore(&self, record: TokenRecord) -> Result<Session> {
         record.check(self.issuer(), self.0.origination.client_id())?;
-        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record)))
+        let dpop = match record.tokens().key() {
+            Some(kept) => Some(self.kept_key(kept, self.known()?.server())?),
+            None => None,
+        };
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record), dpop))
     }
 
     /// Gets tokens in the client's own name.
@@ -177,11 +195,16 @@ impl Client {
     /// Whatever the exchange ends with.
     pub async fn call<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
         let relation = self.relation().await?;
-        self.call_as(&relation, exchange).await
+        self.call_as(&relation, exchange, None).await
     }
 
-    pub(crate) async fn call_as<E: Exchange>(&self, relation: &Relation, exchange: E) -> Result<E::Output> {
-        run(Call::new(exchange, Arc::clone(relation.party())), &self.0.runtime).await
+    pub(crate) async fn call_as<E: Exchange>(
+        &self,
+        relation: &Relation,
+        exchange: E,
+        dpop: Option<Dpop>,
+    ) -> Result<E::Output> {
+        run(Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop), &self.0.runtime).await
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -217,6 +240,12 @@ impl Client {
 
     pub(crate) fn strictness(&self) -> Strictness {
         self.0.strictness
+    }
+
+    /// The server as it was known last.
+    pub(crate) fn known(&self) -> Result<Arc<Relation>> {
+        // A client is built when its server has become known.
+        self.0.relation.get().ok_or_else(|| Error::new(ErrorKind::Usage, Reason::OutOfTurn))
     }
 
     /// The server as it is known now; asked anew when that is too old.

@@ -13,15 +13,17 @@ use std::{
     },
 };
 
-use http::{StatusCode, header::AUTHORIZATION};
+use http::{HeaderName, StatusCode, Uri, header::AUTHORIZATION};
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
     Advice, Call, Error, ErrorCode, ErrorKind, Reason, Result,
     header::Challenge,
     oauth2::{
+        binding::{Dpop, Proof},
         resource::ResourceRequest,
         token::{TokenRecord, TokenSet},
     },
+    secret::AccessToken,
 };
 
 pub(crate) use self::{event::Nobody, renewal::Renewal};
@@ -41,8 +43,8 @@ use crate::{client::Client, run::run, slot::Slot};
 /// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
 /// the same session.
 ///
-/// It comes of [`Client::redeem`], in a user's name, of [`Client::client_credentials`], in the client's own, or of
-/// [`Client::restore`].
+/// It comes of [`Client::redeem`], in a user's name, of [`Client::client_credentials`], in the client's own, of
+/// [`Client::jwt_bearer`] and [`Client::self_signed`], or of [`Client::restore`].
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
 /// renewal that fails does not hide a token that is still good, and is not tried again before its time.
@@ -53,6 +55,8 @@ struct Held {
     client: Client,
     renewal: Renewal,
     tokens: Slot<Live>,
+    /// The key that all the tokens are bound to.
+    dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
     is_closed: AtomicBool,
 }
@@ -75,7 +79,8 @@ pub struct NoReplay;
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "an answer is either final or not")]
 pub enum Verdict {
-    /// The access token was refused, and there is another one: attach that, and send once more.
+    /// The access token was refused, and there is another one; or the API wants a nonce in the proof, and named it: attach
+    /// anew, and send once more.
     Again,
     /// The answer is the answer.
     Final,
@@ -83,18 +88,34 @@ pub enum Verdict {
 
 /// Which token a request went out with: [`Session::attach`] gives it, and [`Session::learn`] takes it.
 #[derive(Clone)]
-pub struct Attached(Arc<Live>);
+pub struct Attached {
+    live: Arc<Live>,
+    proven: Option<Proven>,
+}
 
 /// Marks a request that carries a token of ours, which may be replaced.
 #[derive(Clone, Copy)]
 struct Ours;
 
+/// Marks a request that carries a proof of ours: whose nonces are learned from the answer, and whether a demand for one
+/// has been answered.
+#[derive(Clone)]
+struct Proven {
+    uri: Uri,
+    challenged: Arc<AtomicBool>,
+}
+
 impl Session {
-    pub(crate) fn new(client: Client, renewal: Renewal, record: Option<TokenRecord>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        renewal: Renewal,
+        record: Option<TokenRecord>,
+        dpop: Option<Dpop>,
+    ) -> Self {
         let live = record.map(|record| Live::new(&client, record, false));
         let tokens = Slot::new(live, pause_after);
         let (keeping, is_closed) = (Arc::default(), AtomicBool::new(false));
-        Self(Arc::new(Held { client, renewal, tokens, keeping, is_closed }))
+        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, is_closed }))
     }
 
     /// Sends a request to an API with the access token (RFC 6750 §2.1), which is renewed first if it is about to
@@ -122,8 +143,12 @@ impl Session {
         let runtime = self.0.client.runtime();
         let may_replay = request.extensions().get::<NoReplay>().is_none();
         let live = self.usable().await?;
-        let request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
-        let response = run(Call::new(&request, Arc::clone(&live.party)), runtime).await?;
+        let mut request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
+        if !may_replay {
+            request = request.sent_once();
+        }
+        let call = |live: &Live| Call::new(&request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
+        let response = run(call(&live), runtime).await?;
         if self.judge(&live, &response).await? == Verdict::Final {
             return Ok(response);
         }
@@ -133,7 +158,7 @@ impl Session {
             return Err(error.with_status(response.status()).with_challenges(challenges));
         }
         let live = self.usable().await?;
-        let response = run(Call::new(&request, Arc::clone(&live.party)), runtime).await?;
+        let response = run(call(&live), runtime).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             live.accept();
         } else if !live.may_be_refused() {
@@ -173,19 +198,55 @@ impl Session {
             return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
         }
         let live = self.usable().await?;
-        request.headers_mut().insert(AUTHORIZATION, live.tokens().access_token().header().clone());
+        let token = live.tokens().access_token();
+        let proven = match &self.0.dpop {
+            Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
+            Some(_) | None => None,
+        };
+        request.headers_mut().insert(AUTHORIZATION, token.header().clone());
         request.extensions_mut().insert(Ours);
-        Ok(Attached(live))
+        Ok(Attached { live, proven })
+    }
+
+    /// Puts a proof into a request (RFC 9449 §7.1), in place of one of ours.
+    async fn prove<B>(
+        &self,
+        dpop: &Dpop,
+        token: &AccessToken,
+        request: &mut http::Request<B>,
+    ) -> Result<Proven> {
+        let known = request.extensions().get::<Proven>().cloned();
+        if request.headers().contains_key(DPOP) && known.is_none() {
+            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+        }
+        let uri = request.uri().clone();
+        let proof = Proof::new(dpop, request.method().clone(), uri.clone(), token.clone());
+        let proof = run(proof, self.0.client.runtime()).await?;
+        let proven = Proven { uri, challenged: known.map(|known| known.challenged).unwrap_or_default() };
+        request.headers_mut().insert(DPOP, proof);
+        request.extensions_mut().insert(proven.clone());
+        Ok(proven)
     }
 
     /// Learns from the answer to a request with an attached token: whether it is final, or the API refused the token
-    /// and there is another one now. It says [`Verdict::Again`] at most once for every token, so that a loop ends.
+    /// and there is another one now, or wants a nonce in the proof. It says [`Verdict::Again`] at most once for every
+    /// token, and once more for a nonce, so that a loop which attaches to the same request ends.
     ///
     /// # Errors
     ///
-    /// Whatever renewing ends with.
+    /// Whatever renewing ends with. `Denied`: [`Reason::NonceDemanded`] if the API demands a nonce again, or names none.
     pub async fn learn<B>(&self, attached: &Attached, response: &http::Response<B>) -> Result<Verdict> {
-        self.judge(&attached.0, response).await
+        if let (Some(dpop), Some(proven)) = (&self.0.dpop, &attached.proven) {
+            let has_nonce = dpop.learn(&proven.uri, response.headers());
+            let is_demanded = response.status() == StatusCode::UNAUTHORIZED && demands_nonce(response);
+            let again = proven.challenged.swap(is_demanded, Ordering::Relaxed);
+            if is_demanded && (again || !has_nonce) {
+                let challenges = Challenge::parse_all(response.headers()).unwrap_or_default();
+                let error = Error::new(ErrorKind::Denied, Reason::NonceDemanded);
+                return Err(error.with_status(response.status()).with_challenges(challenges));
+            }
+        }
+        self.judge(&attached.live, response).await
     }
 
     async fn judge<B>(&self, used: &Arc<Live>, response: &http::Response<B>) -> Result<Verdict> {
@@ -193,7 +254,11 @@ impl Session {
             used.accept();
             return Ok(Verdict::Final);
         }
-        if !refuses_token(response) {
+        let is_bound = used.tokens().access_token().is_bound();
+        if is_bound && demands_nonce(response) {
+            return Ok(Verdict::Again);
+        }
+        if !refuses_token(response, is_bound) {
             return Ok(Verdict::Final);
         }
         // Somebody has renewed meanwhile: it was the old token that was refused.
@@ -214,7 +279,8 @@ impl Session {
     }
 
     /// The `Authorization` value, if there is an access token that need not be renewed; without waiting, locking or
-    /// allocating. `None`: [`tokens`](Self::tokens) renews.
+    /// allocating. `None`: [`tokens`](Self::tokens) renews. There is none for a token that is bound to a key, which is
+    /// worth nothing without a proof: [`attach`](Self::attach) adds both.
     ///
     /// # Security
     ///
@@ -235,7 +301,7 @@ impl Session {
     }
 
     /// Gets new tokens in place of the present ones, be they good or not: by the refresh token (RFC 6749 §6), or in
-    /// the client's own name by asking again.
+    /// the client's own name by asking again, with another assertion where there is one.
     ///
     /// # Errors
     ///
@@ -335,20 +401,29 @@ impl Session {
             present,
             keeping: Arc::clone(&self.0.keeping),
             observer: Arc::clone(client.observer()),
+            dpop: self.0.dpop.clone(),
             follows_refusal,
             client,
         }
     }
 }
 
-/// Whether a 401 is about the access token (RFC 6750 §3): it has a `Bearer` challenge that does not name another
-/// error, or no challenge at all, as many APIs have it.
-fn refuses_token<B>(response: &http::Response<B>) -> bool {
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+fn demands_nonce<B>(response: &http::Response<B>) -> bool {
+    Challenge::parse_all(response.headers())
+        .is_ok_and(|challenges| challenges.iter().any(Challenge::demands_nonce))
+}
+
+/// Whether a 401 is about the access token (RFC 6750 §3, RFC 9449 §7.1): it has a `Bearer` challenge, or for a token that
+/// is bound to a key a `DPoP` challenge, that does not name another error, or no challenge at all, as many APIs have it.
+fn refuses_token<B>(response: &http::Response<B>, is_bound: bool) -> bool {
     let Ok(challenges) = Challenge::parse_all(response.headers()) else { return true };
-    let mut bearer = challenges.iter().filter(|challenge| challenge.is("bearer")).peekable();
+    let is_ours = |challenge: &&Challenge| challenge.is("bearer") || (is_bound && challenge.is("dpop"));
+    let mut ours = challenges.iter().filter(is_ours).peekable();
     challenges.is_empty()
-        || (bearer.peek().is_some()
-            && bearer.all(|challenge| matches!(challenge.error(), None | Some(ErrorCode::InvalidToken))))
+        || (ours.peek().is_some()
+            && ours.all(|challenge| matches!(challenge.error(), None | Some(ErrorCode::InvalidToken))))
 }
 
 impl fmt::Debug for Session {
@@ -356,6 +431,8 @@ impl fmt::Debug for Session {
         let renewal = match self.0.renewal {
             Renewal::RefreshToken => "refresh token",
             Renewal::ClientCredentials(_) => "client credentials",
+            Renewal::JwtBearer(_) => "JWT bearer",
+            Renewal::SelfSigned(_) => "self-signed",
         };
         f.debug_struct("Session")
             .field("client", &self.0.client)

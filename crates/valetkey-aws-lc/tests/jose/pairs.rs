@@ -205,3 +205,23 @@ fn es512_signs_and_verifies() {
         assert!(jws::Unverified::parse(&text).unwrap().verify(&keys).is_err());
     }
 }
+
+#[test]
+fn new_keys_sign_and_no_two_are_alike() {
+    for algorithm in [
+        SignatureAlgorithm::Es256,
+        SignatureAlgorithm::Es384,
+        SignatureAlgorithm::Es512,
+        SignatureAlgorithm::EdDsa,
+    ] {
+        let new = || PrivateKey::generate(algorithm, &crypto()).unwrap().signing_key(algorithm, &crypto());
+        let (one, other) = (new().unwrap(), new().unwrap());
+        assert_ne!(one.public_jwk(), other.public_jwk());
+        let keys = Jwk::parse(one.public_jwk().unwrap()).unwrap();
+        let keys = keys.verifying_key(algorithm, &crypto()).unwrap().into();
+        let text = jws::Head::new(&one).unwrap().sign(&one, b"payload").unwrap();
+        assert!(jws::Unverified::parse(&text).unwrap().verify(&keys).is_ok());
+    }
+    let refused = refusal(PrivateKey::generate(SignatureAlgorithm::Hs256, &crypto()), "a secret");
+    assert_eq!(refused, (ErrorKind::Config, Reason::UnsupportedAlgorithm));
+}

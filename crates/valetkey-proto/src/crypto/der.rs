@@ -1,4 +1,4 @@
-//! As much of DER (X.690) as private keys need: to see what a key is, and to write it as PKCS#8.
+//! As much of DER (X.690) as keys need: to see what a private key is, and to write it as PKCS#8, or its public half.
 
 use crate::secret::Wiped;
 
@@ -163,17 +163,34 @@ pub(super) fn pkcs1(numbers: &[&[u8]; 8]) -> Wiped<Vec<u8>> {
     let mut content = buffer(numbers.iter().map(|number| number.len() + 8).sum());
     write(&mut content, INTEGER, &[0]);
     for number in numbers {
-        let significant = number.iter().position(|&byte| byte != 0).unwrap_or(number.len());
-        let number = number.get(significant..).unwrap_or_default();
-        // A number that begins with a set bit would read as negative.
-        let mut positive = buffer(number.len());
-        if number.first().is_none_or(|&byte| byte >= 0x80) {
-            positive.push(0);
-        }
-        positive.extend_from_slice(number);
-        write(&mut content, INTEGER, &positive);
+        integer(&mut content, number);
     }
     sequence(&content)
+}
+
+/// Writes a positive number, big-endian.
+fn integer(out: &mut Vec<u8>, number: &[u8]) {
+    let significant = number.iter().position(|&byte| byte != 0).unwrap_or(number.len());
+    let number = number.get(significant..).unwrap_or_default();
+    // A number that begins with a set bit would read as negative.
+    let mut positive = buffer(number.len());
+    if number.first().is_none_or(|&byte| byte >= 0x80) {
+        positive.push(0);
+    }
+    positive.extend_from_slice(number);
+    write(out, INTEGER, &positive);
+}
+
+/// SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of an RSA key (RFC 8017 A.1.1).
+pub(crate) fn rsa_spki(n: &[u8], e: &[u8]) -> Vec<u8> {
+    let (mut identifier, mut key, mut content) = (Vec::new(), Vec::new(), Vec::new());
+    write(&mut identifier, OBJECT_IDENTIFIER, oid::RSA);
+    write(&mut identifier, NULL, &[]);
+    integer(&mut key, n);
+    integer(&mut key, e);
+    write(&mut content, SEQUENCE, &identifier);
+    write(&mut content, BIT_STRING, &[&[0], &**sequence(&key)].concat());
+    sequence(&content).to_vec()
 }
 
 /// SEC1 (RFC 5915 §3) of a private number and its point.

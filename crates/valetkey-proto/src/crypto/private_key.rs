@@ -57,6 +57,30 @@ impl PrivateKey {
         Self::of_der(key)
     }
 
+    /// Makes a new key for this algorithm, of the provider's own randomness.
+    ///
+    /// ```
+    /// use valetkey_proto::crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm};
+    ///
+    /// let crypto = CryptoProvider::ring();
+    /// let key = PrivateKey::generate(SignatureAlgorithm::Es256, &crypto)?;
+    /// let key = key.signing_key(SignatureAlgorithm::Es256, &crypto)?;
+    /// assert!(key.public_jwk().is_some_and(|jwk| jwk.contains("P-256")));
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::UnsupportedAlgorithm`] if the provider makes no keys for it, [`Reason::RandomFailed`].
+    pub fn generate(algorithm: SignatureAlgorithm, crypto: &CryptoProvider) -> Result<Self> {
+        crypto.keys.generate(algorithm)
+    }
+
+    /// The key in PKCS#8 DER.
+    pub(crate) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
     /// The key's name, if it came as a JWK with one.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {

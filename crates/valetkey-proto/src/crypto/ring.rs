@@ -20,7 +20,7 @@ use sha1::{Digest as _, Sha1};
 use self::encryption::elsewhere;
 use super::{
     Curve, DecryptionKey, Digest, EncryptionKey, Hash, HashAlgorithm, KeyLoader, KeyManagement, KeyUnwrapper,
-    KeyWrapper, PublicKey, Signature, SignatureAlgorithm, Signer, Verifier,
+    KeyWrapper, PrivateKey, PublicKey, Signature, SignatureAlgorithm, Signer, Verifier,
 };
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
@@ -99,6 +99,23 @@ impl KeyLoader for Ring {
                 Err(unsupported(algorithm))
             }
         }
+    }
+
+    fn generate(&self, algorithm: SignatureAlgorithm) -> Result<PrivateKey> {
+        use SignatureAlgorithm as A;
+        let random = &SystemRandom::new().0;
+        let ecdsa = |curve| signature::EcdsaKeyPair::generate_pkcs8(curve, random);
+        let document = match algorithm {
+            A::Es256 => ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+            A::Es384 => ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+            A::EdDsa => signature::Ed25519KeyPair::generate_pkcs8(random),
+            A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 | A::RsaSha1 => {
+                return Err(unsupported(algorithm));
+            }
+            A::Es512 | A::Hs256 | A::Hs384 | A::Hs512 | A::HmacSha1 => return Err(unsupported(algorithm)),
+        };
+        let failed = |_| Error::new(ErrorKind::Config, Reason::RandomFailed);
+        PrivateKey::parse(document.map_err(failed)?.as_ref())
     }
 
     fn shared_secret(&self, algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<Arc<dyn Signer>> {

@@ -224,7 +224,7 @@ impl VerifyingKey {
 }
 
 /// A secret must be at least as long as the hash, and is then not empty (RFC 7518 §3.2).
-pub(super) fn check_secret(algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<()> {
+pub(crate) fn check_secret(algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<()> {
     let is_of_jose = SignatureAlgorithm::parse(algorithm.name()).is_some();
     if algorithm.key_kind() != KeyKind::Secret || !is_of_jose {
         let error = Error::new(ErrorKind::Config, Reason::UnsupportedAlgorithm);

@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{MAX_KID, decode, invalid_key, malformed, missing, too_large};
 use crate::{
-    crypto::{CryptoProvider, Curve, EphemeralKey, KeyKind, PublicKey, SignatureAlgorithm, VerifyingKey},
+    crypto::{
+        CryptoProvider, Curve, EphemeralKey, KeyKind, PublicKey, SignatureAlgorithm, VerifyingKey, rsa_spki,
+    },
     error::Result,
     response::{
         members::{members, read},
@@ -144,6 +146,14 @@ impl Jwk {
             Key::Rsa { n, e } => Some(PublicKey::Rsa { n, e }),
             Key::Point { curve, x, y } => Some(PublicKey::Point { curve: *curve, x, y }),
             Key::Secret(_) => None,
+        }
+    }
+
+    /// An RSA key as others write it: SubjectPublicKeyInfo in DER (RFC 5280 §4.1.2.7).
+    pub(crate) fn rsa_spki(&self) -> Option<Vec<u8>> {
+        match &self.key {
+            Key::Rsa { n, e } => Some(rsa_spki(n, e)),
+            Key::Point { .. } | Key::Secret(_) => None,
         }
     }
 

@@ -1,8 +1,14 @@
 //! What we are to a server (RFC 6749 §2, RFC 7591 §2).
 
+mod assertion;
+
 use std::{fmt, sync::Arc};
 
+pub(crate) use assertion::Asserted;
+pub use assertion::AssertionKey;
+
 use crate::{
+    crypto::{SignatureAlgorithm, SigningKey},
     endpoint::RedirectUri,
     error::{Error, ErrorKind, Reason, Result},
     secret::ClientSecret,
@@ -46,15 +52,17 @@ impl fmt::Debug for ClientId {
 /// let auth = ClientAuth::secret_basic("7Fjfp0ZBr1KtDRbnfVdmIw");
 /// assert_eq!(format!("{auth:?}"), "ClientAuth(client_secret_basic)");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ClientAuth(Method);
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Method {
+    Unnamed,
     None,
     Basic(ClientSecret),
     BasicRaw(ClientSecret),
     Post(ClientSecret),
+    Assertion(Arc<AssertionKey>),
 }
 
 impl ClientAuth {
@@ -62,6 +70,13 @@ impl ClientAuth {
     #[must_use]
     pub fn none() -> Self {
         Self(Method::None)
+    }
+
+    /// None, and not even a name: for a server that knows the client by the assertion which is its grant
+    /// (RFC 7521 §4.1), such as those of [`ServiceAccount`](crate::oauth2::assertion::ServiceAccount)s.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self(Method::Unnamed)
     }
 
     /// A secret in the `Authorization` header (`client_secret_basic`), form-encoded first, as RFC 6749 §2.3.1
@@ -85,20 +100,53 @@ impl ClientAuth {
         Self(Method::Post(secret.into()))
     }
 
+    /// A secret that signs an assertion by HS256 and is not sent (`client_secret_jwt`, RFC 7523 §2.2). It has 32 bytes
+    /// or more.
+    #[must_use]
+    pub fn secret_jwt(secret: impl Into<ClientSecret>) -> Self {
+        Self::assertion(AssertionKey::secret(SignatureAlgorithm::Hs256, secret))
+    }
+
+    /// A key that signs an assertion (`private_key_jwt`, RFC 7523 §2.2), here or elsewhere.
+    ///
+    /// ```
+    /// use valetkey_proto::{
+    ///     crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm},
+    ///     oauth2::client::ClientAuth,
+    /// };
+    ///
+    /// # let file = br#"{"kty":"OKP","crv":"Ed25519",
+    /// #    "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    /// let key = PrivateKey::parse(file)?.signing_key(SignatureAlgorithm::EdDsa, &CryptoProvider::ring())?;
+    /// assert_eq!(ClientAuth::private_key_jwt(key).name(), "private_key_jwt");
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    #[must_use]
+    pub fn private_key_jwt(key: SigningKey) -> Self {
+        Self::assertion(AssertionKey::new(key))
+    }
+
+    /// An assertion (RFC 7523 §2.2) that is written as this key says.
+    #[must_use]
+    pub fn assertion(key: impl Into<AssertionKey>) -> Self {
+        Self(Method::Assertion(Arc::new(key.into())))
+    }
+
     /// Whether the client authenticates at all: a public client does not, and may not ask for client
     /// credentials (RFC 6749 §4.4).
     #[must_use]
     pub fn is_confidential(&self) -> bool {
-        !matches!(self.0, Method::None)
+        !matches!(self.0, Method::None | Method::Unnamed)
     }
 
     /// The registered name of the method (RFC 7591 §2).
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self.0 {
-            Method::None => "none",
+        match &self.0 {
+            Method::None | Method::Unnamed => "none",
             Method::Basic(_) | Method::BasicRaw(_) => "client_secret_basic",
             Method::Post(_) => "client_secret_post",
+            Method::Assertion(key) => key.method(),
         }
     }
 

@@ -2,17 +2,19 @@
 
 mod authorization_code;
 mod client_credentials;
+mod jwt_bearer;
 mod refresh_token;
 
 pub use authorization_code::AuthorizationCodeGrant;
 pub use client_credentials::ClientCredentialsGrant;
+pub use jwt_bearer::JwtBearerGrant;
 pub use refresh_token::RefreshTokenGrant;
 
 use crate::{
     endpoint::Endpoint,
     error::{Error, ErrorKind, Reason, Result},
     form::Form,
-    oauth2::{server::ServerMetadata, token::Strictness},
+    oauth2::{Scope, server::ServerMetadata, token::Strictness},
 };
 
 /// What all grants share: where they go, how the answer is read, and parameters beyond the standard's.
@@ -24,7 +26,8 @@ struct TokenRequest {
 }
 
 /// Parameters that grants and client authentication set themselves.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 11] = [
+    "assertion",
     "client_assertion",
     "client_assertion_type",
     "client_id",
@@ -91,4 +94,29 @@ macro_rules! options {
     )*};
 }
 
-options!(AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant);
+options!(AuthorizationCodeGrant, ClientCredentialsGrant, JwtBearerGrant, RefreshTokenGrant);
+
+/// What may be asked for without a user, who would have been asked.
+macro_rules! scope {
+    ($($grant:ident),*) => {$(
+        impl $grant {
+            /// Asks for this scope. Some providers read it in an assertion instead.
+            ///
+            /// # Errors
+            ///
+            /// As [`Scope::parse`].
+            pub fn with_scope(mut self, scope: &str) -> Result<Self> {
+                self.scope = Some(Scope::parse(scope)?);
+                Ok(self)
+            }
+
+            /// The scope that is asked for.
+            #[must_use]
+            pub fn scope(&self) -> Option<&Scope> {
+                self.scope.as_ref()
+            }
+        }
+    )*};
+}
+
+scope!(ClientCredentialsGrant, JwtBearerGrant);

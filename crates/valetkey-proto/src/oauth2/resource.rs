@@ -1,4 +1,4 @@
-//! Requests to an API, with a bearer token (RFC 6750 §2.1).
+//! Requests to an API, with an access token (RFC 6750 §2.1, RFC 9449 §7.1).
 
 mod redirect;
 
@@ -22,13 +22,22 @@ use crate::{
 pub struct ResourceRequest {
     request: Request,
     max_body: usize,
+    sent_once: bool,
 }
 
 impl ResourceRequest {
     /// Takes a request; at most 16 MiB of answer are taken.
     #[must_use]
     pub fn new(request: Request) -> Self {
-        Self { request, max_body: 16 << 20 }
+        Self { request, max_body: 16 << 20, sent_once: false }
+    }
+
+    /// Never sends it a second time, even if the API says that it has not acted on it, for want of a nonce in the proof
+    /// (RFC 9449 §9): that is then the answer.
+    #[must_use]
+    pub fn sent_once(mut self) -> Self {
+        self.sent_once = true;
+        self
     }
 
     /// Takes at most this many bytes of answer.
@@ -48,6 +57,10 @@ impl Exchange for ResourceRequest {
 
     fn max_body(&self) -> usize {
         self.max_body
+    }
+
+    fn answers_challenge(&self) -> bool {
+        !self.sent_once
     }
 
     /// No: an API is asked often, and a connection for each request costs more than the request.

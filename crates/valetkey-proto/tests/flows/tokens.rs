@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::transcript::{START, World, answer, json, play};
+use crate::transcript::{START, World, answer, json, play, play_call};
 use valetkey_proto::{
     Call, ErrorKind, Party, Reason,
     oauth2::{
@@ -63,7 +63,7 @@ fn s_tk_01_a_sign_in_from_the_url_to_renewed_tokens() {
          &redirect_uri=https%3A%2F%2Fapp.example%2Fcb&code_verifier={verifier}"
     );
     let given = r#"{"access_token":"at1","token_type":"bearer","expires_in":3600,"refresh_token":"rt1","extra":{"a":1}}"#;
-    let response = play(exchange, &[(&asked, json(200, given))]).unwrap();
+    let response = play_call(exchange, &[(&asked, json(200, given))]).unwrap();
     assert_eq!(response.extra::<serde_json::Value>("extra").unwrap()["a"], 1);
     assert_eq!(response.extra::<String>("refresh_token").as_deref(), Some("rt1"));
     assert!(response.quirks().is_empty());
@@ -81,12 +81,12 @@ fn s_tk_01_a_sign_in_from_the_url_to_renewed_tokens() {
         (r#"{"access_token":"at2","token_type":"Bearer","refresh_token":""}"#, "rt1"),
         (r#"{"access_token":"at2","token_type":"Bearer","refresh_token":null}"#, "rt1"),
     ] {
-        let renewed = tokens.renewed(&play(refresh, &[(asked, json(200, given))]).unwrap()).unwrap();
+        let renewed = tokens.renewed(&play_call(refresh, &[(asked, json(200, given))]).unwrap()).unwrap();
         assert_eq!(renewed.access_token().expose(), "at2");
         assert_eq!(renewed.refresh_token().map(RefreshToken::expose), Some(kept), "S-TK-13: {given}");
     }
     let refused = json(400, r#"{"error":"invalid_grant","error_description":"used"}"#);
-    let error = play(refresh, &[(asked, refused)]).unwrap_err();
+    let error = play_call(refresh, &[(asked, refused)]).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::RefreshDenied));
     assert_eq!(error.to_string(), "the server refused the refresh token (status 400): invalid_grant (used)");
 }
@@ -102,7 +102,7 @@ fn s_tk_19_client_credentials_are_for_confidential_clients() {
     };
     let asked = "POST https://as.example/token grant_type=client_credentials&scope=a+b&audience=x+y";
     let lines = [(asked, answer(502, "text/html", "<p>")), (asked, json(200, r#"{"access_token":"t"}"#))];
-    assert_eq!(play(grant, &lines).unwrap().access_token().expose(), "t");
+    assert_eq!(play_call(grant, &lines).unwrap().access_token().expose(), "t");
     for reserved in ["scope", "client_id", "client_secret", "grant_type", "client_assertion"] {
         let error = ClientCredentialsGrant::new(&server(), &client()).unwrap().with_parameter(reserved, "x");
         assert_eq!(error.unwrap_err().reason(), Reason::ReservedParameter);

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use bytes::Bytes;
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
-    Env, Event, Flow, Result, Step, Timestamp,
-    crypto::CryptoProvider,
+    Call, Env, Event, Exchange, Flow, Result, Step, Timestamp,
+    crypto::{CryptoProvider, SignatureAlgorithm},
+    oauth2::binding::Dpop,
     random::{RandomFailed, SecureRandom},
 };
 
@@ -69,6 +70,27 @@ pub(crate) fn play<F: Flow>(flow: impl Fn() -> F, lines: &[Line<'_>]) -> Result<
     let outcome = once(flow(), lines, false);
     assert_eq!(once(flow(), lines, true).is_ok(), outcome.is_ok(), "spurious events changed the outcome");
     outcome
+}
+
+/// Plays a call as [`play`] does, then once more with a key and a demand for a nonce before every answer (RFC 9449 §8):
+/// each request then goes out twice, otherwise the same, and the outcome does not change.
+pub(crate) fn play_call<E: Exchange>(call: impl Fn() -> Call<E>, lines: &[Line<'_>]) -> Result<E::Output> {
+    let mut doubled = Vec::new();
+    for (at, (expected, response)) in lines.iter().enumerate() {
+        doubled.extend([(*expected, demand(&format!("n{at}"))), (*expected, response.clone())]);
+    }
+    let dpop = || Dpop::generate(SignatureAlgorithm::Es256, &CryptoProvider::ring()).expect("a key");
+    let challenged = play(|| call().with_dpop(dpop()), &doubled);
+    let outcome = play(call, lines);
+    assert_eq!(challenged.is_ok(), outcome.is_ok(), "a demand for a nonce changed the outcome");
+    outcome
+}
+
+/// A server's demand for this nonce.
+pub(crate) fn demand(nonce: &str) -> Response {
+    let mut response = json(400, r#"{"error":"use_dpop_nonce"}"#);
+    response.headers_mut().insert("dpop-nonce", nonce.parse().expect("a nonce"));
+    response
 }
 
 fn once<F: Flow>(mut flow: F, lines: &[Line<'_>], spurious: bool) -> Result<F::Output> {

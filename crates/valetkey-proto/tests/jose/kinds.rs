@@ -55,6 +55,7 @@ fn sample(kind: Kind, iss: &str, aud: &str) -> String {
             text(&mut claims, "sub", subject);
             text(&mut claims, "jti", "1");
         }
+        Kind::AuthorizationGrant => text(&mut claims, "sub", subject),
         Kind::DpopProof => {
             text(&mut claims, "jti", "1");
             text(&mut claims, "htm", "POST");
@@ -66,7 +67,10 @@ fn sample(kind: Kind, iss: &str, aud: &str) -> String {
         }
         other => panic!("a kind without a sample: {other:?}"),
     }
-    Writer::new(kind, signing()).unwrap().sign(&claims).unwrap()
+    let writer = Writer::new(kind, signing()).unwrap();
+    // Untyped, it could not be told from others.
+    let writer = if kind == Kind::AuthorizationGrant { writer.with_typ() } else { writer };
+    writer.sign(&claims).unwrap()
 }
 
 /// What a validator of this kind says of a token.
@@ -115,6 +119,7 @@ fn s_jw_10_the_type_of_another_kind_is_refused_even_with_the_right_claims() {
         "oauth-authz-req+jwt",
         "token-introspection+jwt",
         "client-authentication+jwt",
+        "authorization-grant+jwt",
         "entity-statement+jwt",
         "x",
         "",
@@ -132,9 +137,13 @@ fn s_jw_10_the_type_of_another_kind_is_refused_even_with_the_right_claims() {
             Kind::Introspection => "token-introspection+jwt",
             Kind::ClientAssertion => "client-authentication+jwt",
             Kind::RequestObject => "oauth-authz-req+jwt",
+            Kind::AuthorizationGrant => "authorization-grant+jwt",
             _ => "JWT",
         };
-        let untyped = !matches!(kind, Kind::AccessToken | Kind::Introspection | Kind::RequestObject);
+        let untyped = !matches!(
+            kind,
+            Kind::AccessToken | Kind::Introspection | Kind::RequestObject | Kind::AuthorizationGrant
+        );
         for typ in types {
             for written in [typ.to_owned(), typ.to_ascii_uppercase(), format!("application/{typ}")] {
                 let token = signed(&signing(), &format!(r#"{{"alg":"ES256","typ":"{written}"}}"#), &payload);
@@ -175,6 +184,7 @@ fn s_jw_10_what_makes_a_kind_cannot_be_left_out() {
         (Kind::UserInfo, &["iss", "sub", "aud"]),
         (Kind::SignedMetadata, &["iss", "issuer"]),
         (Kind::ClientAssertion, &["iss", "sub", "aud", "exp", "jti"]),
+        (Kind::AuthorizationGrant, &["iss", "sub", "aud", "exp"]),
         (Kind::DpopProof, &["jti", "htm", "htu", "iat"]),
         (Kind::RequestObject, &["iss", "aud", "exp", "client_id", "response_type"]),
     ] {

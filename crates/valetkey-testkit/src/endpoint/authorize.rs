@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::{page, token::valid_scope};
 use crate::{
+    dpop::Dpop,
     message::{Answer, Asked, Params, Refusal},
     settings::Settings,
     state::{Login, State},
@@ -114,17 +115,22 @@ fn check<'a>(settings: &Settings, params: &'a Params) -> Result<Login, Refused<'
     }
     // `plain` is what a missing method means, and it is not supported (RFC 7636 §4.3, RFC 9700 §2.1.1).
     let challenge = match (params.get("code_challenge"), params.get("code_challenge_method")) {
-        (None, None) if client.secret.is_some() => None,
+        (None, None) if client.is_confidential() => None,
         (Some(challenge), Some("S256")) if is_sha256(challenge) => Some(challenge.to_owned()),
         (None, _) => return refuse("invalid_request", "code_challenge is missing"),
         (Some(_), _) => return refuse("invalid_request", "code_challenge_method must be S256"),
     };
+    let key = params.get("dpop_jkt").filter(|_| settings.dpop != Dpop::Off).map(str::to_owned);
+    if key.as_deref().is_some_and(|key| !is_sha256(key)) {
+        return refuse("invalid_request", "dpop_jkt is no thumbprint");
+    }
     Ok(Login {
         client: client.id.clone(),
         redirect_uri: uri.to_owned(),
         state: params.get("state").map(str::to_owned),
         scope: scope.to_owned(),
         challenge,
+        key,
     })
 }
 

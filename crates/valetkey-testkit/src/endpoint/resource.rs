@@ -1,80 +1,150 @@
-//! Protected resources: they want a bearer token, in the header alone (RFC 6750 §2.1).
+//! Protected resources: they want a token in the header alone (RFC 6750 §2.1), and the key that it is bound to
+//! (RFC 9449 §7).
 
 use http::{
-    HeaderValue, StatusCode,
+    StatusCode,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use serde_json::json;
 
 use crate::{
+    dpop::{DPOP_NONCE, Dpop, Refused, Side, prove},
+    jose::ASYMMETRIC,
     message::{Answer, Asked, Params},
     state::{Access, State},
 };
 
 /// Says whose token it is.
-pub(super) fn me(state: &State, asked: Asked<'_>) -> Answer {
-    guarded(state, asked, |access| {
+pub(super) fn me(state: &mut State, asked: Asked<'_>) -> Answer {
+    guarded(state, asked, |state, access| {
         let grant = state.grant(access.grant);
         let subject = grant.user.as_deref().unwrap_or(&grant.client);
         let body = json!({ "sub": subject, "client_id": grant.client, "scope": access.scope });
-        Answer::json(StatusCode::OK, &body)
+        Ok(Answer::json(StatusCode::OK, &body))
     })
 }
 
 /// Wants the scope `admin`.
-pub(super) fn admin(state: &State, asked: Asked<'_>) -> Answer {
-    guarded(state, asked, |access| {
+pub(super) fn admin(state: &mut State, asked: Asked<'_>) -> Answer {
+    guarded(state, asked, |_, access| {
         if access.scope.split(' ').any(|scope| scope == "admin") {
-            return Answer::json(StatusCode::OK, &json!({ "admin": true }));
+            return Ok(Answer::json(StatusCode::OK, &json!({ "admin": true })));
         }
-        let why = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"admin\"";
-        Challenge(StatusCode::FORBIDDEN, why).into()
+        let why = "error=\"insufficient_scope\", scope=\"admin\"";
+        Err(Challenge::new(StatusCode::FORBIDDEN, &[Scheme::of(access)], why))
     })
 }
 
 /// Repeats the request's method, query and body, so that a test sees what arrived.
-pub(super) fn echo(state: &State, asked: Asked<'_>) -> Answer {
-    guarded(state, asked, |_| {
+pub(super) fn echo(state: &mut State, asked: Asked<'_>) -> Answer {
+    guarded(state, asked, |_, _| {
         let body = String::from_utf8_lossy(asked.body);
         let body = json!({ "method": asked.method.as_str(), "query": asked.query, "body": body });
-        Answer::json(StatusCode::OK, &body)
+        Ok(Answer::json(StatusCode::OK, &body))
     })
 }
 
-fn guarded(state: &State, asked: Asked<'_>, act: impl FnOnce(&Access) -> Answer) -> Answer {
-    bearer(state, asked).map_or_else(Answer::from, act)
+fn guarded(
+    state: &mut State,
+    asked: Asked<'_>,
+    act: impl FnOnce(&State, &Access) -> Result<Answer, Challenge>,
+) -> Answer {
+    access(state, asked).and_then(|access| act(state, &access)).unwrap_or_else(Answer::from)
 }
 
 /// The token that came with the request, or why there is none.
-fn bearer<'a>(state: &'a State, asked: Asked<'_>) -> Result<&'a Access, Challenge> {
+fn access(state: &mut State, asked: Asked<'_>) -> Result<Access, Challenge> {
+    let schemes: &[Scheme] = match state.settings.dpop {
+        Dpop::Off => &[Scheme::Bearer],
+        Dpop::Offered => &[Scheme::Bearer, Scheme::Dpop],
+        Dpop::Demanded => &[Scheme::Dpop],
+    };
+    // No token at all, and so no error code (RFC 6750 §3.1).
+    let no_token = || Challenge::new(StatusCode::UNAUTHORIZED, schemes, "");
     let mut headers = asked.headers.get_all(AUTHORIZATION).iter();
-    let Some(header) = headers.next() else { return Err(NO_TOKEN) };
+    let header = headers.next().ok_or_else(no_token)?;
     let in_query = Params::parse(asked.query.as_bytes()).get("access_token").is_some();
     if headers.next().is_some() || in_query {
-        return Err(TWO_WAYS);
+        return Err(Challenge::new(StatusCode::BAD_REQUEST, schemes, "error=\"invalid_request\""));
     }
-    match header.to_str().ok().and_then(|text| text.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => {
-            state.access(token, asked.now).ok_or(INVALID_TOKEN)
+    let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(no_token)?;
+    let scheme =
+        schemes.iter().find(|known| known.name().eq_ignore_ascii_case(scheme)).ok_or_else(no_token)?;
+    let access = state.access(token, asked.now).cloned();
+    let access = access.ok_or_else(|| scheme.refusal(INVALID_TOKEN))?;
+    let key = match scheme {
+        Scheme::Bearer => None,
+        Scheme::Dpop => Some(proved(state, asked, token)?),
+    };
+    // Nor is a token that is bound to a key a bearer token (RFC 9449 §7.2).
+    if access.key == key { Ok(access) } else { Err(Scheme::Dpop.refusal(OF_ANOTHER_KEY)) }
+}
+
+/// The thumbprint of the key that was proved with a token (RFC 9449 §7.1).
+fn proved(state: &mut State, asked: Asked<'_>, token: &str) -> Result<String, Challenge> {
+    match prove(state, asked, Side::Api, Some(token)) {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) => Err(Scheme::Dpop.refusal("error=\"invalid_dpop_proof\"")),
+        Err(Refused::Invalid(why)) => {
+            Err(Scheme::Dpop.refusal(&format!("error=\"invalid_dpop_proof\", error_description=\"{why}\"")))
         }
-        Some(_) | None => Err(NO_TOKEN),
+        Err(Refused::Nonce(nonce)) => {
+            Err(Challenge { nonce: Some(nonce), ..Scheme::Dpop.refusal("error=\"use_dpop_nonce\"") })
+        }
     }
 }
 
-/// A status and the value of its `WWW-Authenticate` (RFC 6750 §3).
-struct Challenge(StatusCode, &'static str);
+#[derive(Clone, Copy)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
 
-/// No token at all, and so no error code (RFC 6750 §3.1).
-const NO_TOKEN: Challenge = Challenge(StatusCode::UNAUTHORIZED, "Bearer realm=\"api\"");
-const TWO_WAYS: Challenge =
-    Challenge(StatusCode::BAD_REQUEST, "Bearer realm=\"api\", error=\"invalid_request\"");
-const INVALID_TOKEN: Challenge = Challenge(
-    StatusCode::UNAUTHORIZED,
-    "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"expired, revoked or unknown\"",
-);
+impl Scheme {
+    fn of(access: &Access) -> Self {
+        if access.key.is_some() { Self::Dpop } else { Self::Bearer }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+
+    fn refusal(self, error: &str) -> Challenge {
+        Challenge::new(StatusCode::UNAUTHORIZED, &[self], error)
+    }
+}
+
+const INVALID_TOKEN: &str = "error=\"invalid_token\", error_description=\"expired, revoked or unknown\"";
+const OF_ANOTHER_KEY: &str = "error=\"invalid_token\", error_description=\"bound to another key\"";
+
+/// A status, a `WWW-Authenticate` for each scheme (RFC 6750 §3, RFC 9449 §7.1), and maybe a nonce.
+struct Challenge {
+    status: StatusCode,
+    schemes: Vec<String>,
+    nonce: Option<String>,
+}
+
+impl Challenge {
+    fn new(status: StatusCode, schemes: &[Scheme], error: &str) -> Self {
+        let comma = if error.is_empty() { "" } else { ", " };
+        let text = |scheme: &Scheme| match scheme {
+            Scheme::Bearer => format!("Bearer realm=\"api\"{comma}{error}"),
+            Scheme::Dpop => format!("DPoP algs=\"{}\"{comma}{error}", ASYMMETRIC.join(" ")),
+        };
+        Self { status, schemes: schemes.iter().map(text).collect(), nonce: None }
+    }
+}
 
 impl From<Challenge> for Answer {
-    fn from(Challenge(status, text): Challenge) -> Self {
-        Self::empty(status).with(WWW_AUTHENTICATE, HeaderValue::from_static(text))
+    fn from(challenge: Challenge) -> Self {
+        let answer = Self::empty(challenge.status);
+        let answer = match challenge.nonce {
+            Some(nonce) => answer.with(DPOP_NONCE, nonce),
+            None => answer,
+        };
+        challenge.schemes.into_iter().fold(answer, |answer, scheme| answer.with(WWW_AUTHENTICATE, scheme))
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
     if form.duplicate().is_some() {
         return Err(Refusal::request("a parameter occurs twice"));
     }
-    let client = authenticate(&state.settings, asked, &form)?;
+    let client = authenticate(state, asked, &form)?;
     let token = form.need("token")?;
     let refresh = state.refresh(token).map(|known| known.grant);
     let access = state.access_mut(token).map(|known| known.grant);

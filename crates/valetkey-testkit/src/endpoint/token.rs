@@ -5,41 +5,72 @@ use std::time::SystemTime;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
     HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, PRAGMA},
+    header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA},
 };
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use super::client_auth::authenticate;
 use crate::{
+    assertion::check,
+    dpop::{Dpop, Refused, Side, prove},
+    jose::Jwt,
     message::{Answer, Asked, Params, Refusal},
     state::{GrantId, State},
 };
+
+/// RFC 7523 §2.1.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refusal> {
     let form = asked.form()?;
     if form.duplicate().is_some() {
         return Err(Refusal::request("a parameter occurs twice"));
     }
-    let client = authenticate(&state.settings, asked, &form)?;
+    if form.get("grant_type") == Some(JWT_BEARER) {
+        return jwt_bearer(state, asked, &form);
+    }
+    let client = authenticate(state, asked, &form)?;
+    let caller = Caller { client, key: key(state, asked)?, now: asked.now };
     match form.need("grant_type")? {
-        "authorization_code" => authorization_code(state, &client, &form, asked.now),
-        "refresh_token" => refresh_token(state, &client, &form, asked.now),
-        "client_credentials" => client_credentials(state, &client, &form, asked.now),
+        "authorization_code" => authorization_code(state, &caller, &form),
+        "refresh_token" => refresh_token(state, &caller, &form),
+        "client_credentials" => client_credentials(state, &caller, &form),
         _ => Err(Refusal::new("unsupported_grant_type", "the grant type is not supported")),
     }
 }
 
-/// RFC 6749 §4.1.3, RFC 7636 §4.6.
-fn authorization_code(
-    state: &mut State,
-    client: &str,
-    form: &Params,
+/// Who asks for tokens.
+struct Caller {
+    client: String,
+    /// The thumbprint of the key that was proved, which the token is bound to.
+    key: Option<String>,
     now: SystemTime,
-) -> Result<Answer, Refusal> {
-    let text = form.need("code")?;
+}
+
+/// The key that the tokens are for (RFC 9449 §5). Nothing is used up by a proof that is not taken.
+fn key(state: &mut State, asked: Asked<'_>) -> Result<Option<String>, Refusal> {
+    let dpop = state.settings.dpop;
+    if dpop == Dpop::Off {
+        return Ok(None);
+    }
+    let invalid = |why| Refusal::new("invalid_dpop_proof", why);
+    match prove(state, asked, Side::Token, None) {
+        Ok(None) if dpop == Dpop::Demanded => Err(invalid("the proof is missing")),
+        Ok(key) => Ok(key),
+        Err(Refused::Invalid(why)) => Err(invalid(why)),
+        Err(Refused::Nonce(nonce)) => Err(Refusal {
+            nonce: Some(nonce),
+            ..Refusal::new("use_dpop_nonce", "the proof must have the nonce")
+        }),
+    }
+}
+
+/// RFC 6749 §4.1.3, RFC 7636 §4.6.
+fn authorization_code(state: &mut State, caller: &Caller, form: &Params) -> Result<Answer, Refusal> {
+    let (text, now) = (form.need("code")?, caller.now);
     // Presenting a code spends it, whatever comes of it.
-    let code = state.spend_code(text, client).ok_or_else(|| Refusal::grant("the code is unknown"))?;
+    let code = state.spend_code(text, &caller.client).ok_or_else(|| Refusal::grant("the code is unknown"))?;
     if code.spent {
         // Somebody has it a second time: nobody keeps what came of it (RFC 6749 §4.1.2).
         state.revoke_grant(code.grant);
@@ -54,9 +85,13 @@ fn authorization_code(
     if !proves(form.get("code_verifier"), code.challenge.as_deref()) {
         return Err(Refusal::grant("code_verifier does not match"));
     }
+    if code.key.is_some() && code.key != caller.key {
+        return Err(Refusal::grant("the code is bound to another key"));
+    }
     let scope = state.grant(code.grant).scope.clone();
-    let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(code.grant, now));
-    Ok(tokens(state, code.grant, &scope, refresh, now))
+    let key = caller.key.as_deref();
+    let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(code.grant, key, now));
+    Ok(tokens(state, code.grant, &scope, refresh, caller))
 }
 
 /// A verifier without a challenge is refused too, against a downgrade (RFC 9700 §4.8.2).
@@ -74,9 +109,9 @@ fn proves(verifier: Option<&str>, challenge: Option<&str>) -> bool {
 }
 
 /// RFC 6749 §6; rotation and reuse detection as in RFC 9700 §4.14.2.
-fn refresh_token(state: &mut State, client: &str, form: &Params, now: SystemTime) -> Result<Answer, Refusal> {
-    let text = form.need("refresh_token")?;
-    let known = state.refresh(text).filter(|known| state.grant(known.grant).client == client).cloned();
+fn refresh_token(state: &mut State, caller: &Caller, form: &Params) -> Result<Answer, Refusal> {
+    let (text, now) = (form.need("refresh_token")?, caller.now);
+    let known = state.refresh(text).filter(|known| state.grant(known.grant).client == caller.client).cloned();
     let known = known.ok_or_else(|| Refusal::grant("the refresh token is unknown"))?;
     let grace = state.settings.grace;
     if known.spent.is_some_and(|spent| now >= spent + grace) {
@@ -86,6 +121,9 @@ fn refresh_token(state: &mut State, client: &str, form: &Params, now: SystemTime
     if now >= known.expires || state.grant(known.grant).revoked {
         return Err(Refusal::grant("the refresh token has expired or was revoked"));
     }
+    if known.key.is_some() && known.key != caller.key {
+        return Err(Refusal::grant("the refresh token is bound to another key"));
+    }
     let granted = state.grant(known.grant).scope.clone();
     let scope = match form.get("scope") {
         None => granted,
@@ -94,9 +132,9 @@ fn refresh_token(state: &mut State, client: &str, form: &Params, now: SystemTime
     };
     let next = state.settings.rotates.then(|| {
         state.spend_refresh(text, now);
-        state.add_refresh(known.grant, now)
+        state.add_refresh(known.grant, caller.key.as_deref(), now)
     });
-    Ok(tokens(state, known.grant, &scope, next, now))
+    Ok(tokens(state, known.grant, &scope, next, caller))
 }
 
 fn narrows(asked: &str, granted: &str) -> bool {
@@ -104,21 +142,44 @@ fn narrows(asked: &str, granted: &str) -> bool {
 }
 
 /// RFC 6749 §4.4: for confidential clients, and without a refresh token.
-fn client_credentials(
-    state: &mut State,
-    client: &str,
-    form: &Params,
-    now: SystemTime,
-) -> Result<Answer, Refusal> {
-    if state.settings.client(client).is_none_or(|client| client.secret.is_none()) {
+fn client_credentials(state: &mut State, caller: &Caller, form: &Params) -> Result<Answer, Refusal> {
+    if state.settings.client(&caller.client).is_none_or(|client| !client.is_confidential()) {
         return Err(Refusal::new("unauthorized_client", "a public client cannot act for itself"));
     }
     let scope = form.get("scope").unwrap_or("");
     if !valid_scope(scope) {
         return Err(Refusal::new("invalid_scope", "the scope is malformed"));
     }
-    let grant = state.add_grant(client, None, scope);
-    Ok(tokens(state, grant, scope, None, now))
+    let grant = state.add_grant(&caller.client, None, scope);
+    Ok(tokens(state, grant, scope, None, caller))
+}
+
+/// RFC 7523 §2.1: without a refresh token, because the account can make another JWT at any time.
+fn jwt_bearer(state: &mut State, asked: Asked<'_>, form: &Params) -> Result<Answer, Refusal> {
+    // Whoever has a JWT need be no client, but must be who it says that it is (RFC 7523 §3.1).
+    let says_who = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+    if asked.headers.contains_key(AUTHORIZATION) || says_who.iter().any(|name| form.get(name).is_some()) {
+        authenticate(state, asked, form)?;
+    }
+    let key = key(state, asked)?;
+    let jwt = Jwt::parse(form.need("assertion")?).ok_or_else(|| Refusal::grant("the assertion is no JWT"))?;
+    let accounts = &state.settings.service_accounts;
+    let account = jwt.text("iss").and_then(|name| accounts.iter().find(|account| account.name == name));
+    let account = account.cloned().ok_or_else(|| Refusal::grant("the account is unknown"))?;
+    check(state, &jwt, &account.name, &account.keys, asked.now).map_err(Refusal::grant)?;
+    // It acts for itself, or for a user of this server.
+    let user = match jwt.text("sub") {
+        Some(subject) if subject == account.name => None,
+        Some(subject) if state.settings.users.iter().any(|user| user == subject) => Some(subject),
+        Some(_) | None => return Err(Refusal::grant("the subject is unknown")),
+    };
+    let scope = form.get("scope").or_else(|| jwt.text("scope")).unwrap_or("");
+    if !valid_scope(scope) {
+        return Err(Refusal::new("invalid_scope", "the scope is malformed"));
+    }
+    let grant = state.add_grant(&account.name, user, scope);
+    let caller = Caller { client: account.name, key, now: asked.now };
+    Ok(tokens(state, grant, scope, None, &caller))
 }
 
 /// RFC 6749 §3.3.
@@ -133,11 +194,12 @@ fn tokens(
     grant: GrantId,
     scope: &str,
     refresh: Option<String>,
-    now: SystemTime,
+    caller: &Caller,
 ) -> Answer {
+    let key = caller.key.as_deref();
     let mut body = json!({
-        "access_token": state.add_access(grant, scope, now),
-        "token_type": "Bearer",
+        "access_token": state.add_access(grant, scope, key, caller.now),
+        "token_type": if key.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": state.settings.access_lifetime.as_secs(),
     });
     if !scope.is_empty() {

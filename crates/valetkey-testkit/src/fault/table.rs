@@ -3,6 +3,7 @@
 mod callback;
 mod metadata;
 mod oauth1;
+mod proof;
 mod resource;
 mod token;
 
@@ -18,7 +19,7 @@ use crate::transcript::Place;
 /// ```
 /// use valetkey_testkit::{Place, Provider, faults};
 ///
-/// for fault in faults().filter(|fault| fault.at == Place::Token) {
+/// for fault in faults().filter(|fault| fault.at == Place::Token && fault.feature.is_none()) {
 ///     let provider = Provider::builder().fault(*fault).build();
 ///     // … log in, and compare the outcome with `fault.expect` …
 ///     # drop(provider);
@@ -26,7 +27,7 @@ use crate::transcript::Place;
 /// assert!(faults().count() > 100);
 /// ```
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
-    let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS];
+    let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS, proof::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
     oauth2.into_iter().chain(oauth1).flatten()
 }

@@ -44,7 +44,11 @@ impl Authorize {
     /// [`Reason::ReservedParameter`](crate::Reason::ReservedParameter). Otherwise what discovery ends with, if
     /// the metadata is too old.
     pub async fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
-        let mut request = self.client.relation().await?.authorization()?;
+        let relation = self.client.relation().await?;
+        let mut request = relation.authorization()?;
+        if let Some(dpop) = self.client.new_key(relation.server())? {
+            request = request.with_dpop(&dpop)?;
+        }
         if let Some(scope) = &self.scope {
             request = request.with_scope(scope)?;
         }

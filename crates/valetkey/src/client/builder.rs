@@ -5,9 +5,11 @@ use std::{fmt, sync::Arc};
 use valetkey_http::{Backend, Limits};
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
-    crypto::CryptoProvider,
+    crypto::{CryptoProvider, SigningKey},
     endpoint::Origin,
     oauth2::{
+        assertion::ServiceAccount,
+        binding::{Dpop, Nonces},
         client::{ClientAuth, ClientMetadata},
         server::{Issuer, ServerMetadata},
         token::Strictness,
@@ -19,6 +21,7 @@ use valetkey_proto::{
 
 use super::{
     Client, Inner,
+    binding::Binding,
     relation::{self, Origination, Source},
 };
 use crate::{Observer, RemoteSigner, Runtime, session::Nobody, slot::Slot};
@@ -32,11 +35,18 @@ pub struct ClientBuilder {
     secret: Option<ClientSecret>,
     auth: Option<ClientAuth>,
     redirect_uri: Option<String>,
+    binding: Option<Key>,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+}
+
+/// The keys that tokens are bound to.
+enum Key {
+    PerSession,
+    Own(SigningKey),
 }
 
 impl ClientBuilder {
@@ -48,6 +58,7 @@ impl ClientBuilder {
             secret: None,
             auth: None,
             redirect_uri: None,
+            binding: None,
             origins: Vec::new(),
             sealing_keys: None,
             strictness: Strictness::default(),
@@ -76,7 +87,8 @@ impl ClientBuilder {
 
     /// The secret that the client shares with the server; without one, the client is public.
     ///
-    /// It is sent in the header, or in the form if the server takes nothing else.
+    /// It is sent in the header, or in the form if the server takes nothing else; and if the server takes neither, it is
+    /// not sent, but signs assertions. [`auth`](Self::auth) decides it, whatever the server says.
     pub fn secret(mut self, secret: impl Into<ClientSecret>) -> Self {
         self.secret = Some(secret.into());
         self
@@ -85,6 +97,16 @@ impl ClientBuilder {
     /// How the client authenticates, in place of [`secret`](Self::secret).
     pub fn auth(mut self, auth: ClientAuth) -> Self {
         self.auth = Some(auth);
+        self
+    }
+
+    /// A program's account at a provider: its server, its id and its API. [`Client::service_account`] makes a session of
+    /// it.
+    pub fn service_account(mut self, account: &ServiceAccount) -> Self {
+        self.server = Some(Ok(Source::Given(Box::new(account.server().clone()))));
+        self.id = account.id().as_str().to_owned();
+        self.auth = Some(ClientAuth::unnamed());
+        self.origins.extend(account.api().map(Origin::parse));
         self
     }
 
@@ -98,6 +120,31 @@ impl ClientBuilder {
     /// several times; to other origins no token goes.
     pub fn api(mut self, url: &str) -> Self {
         self.origins.push(Origin::parse(url));
+        self
+    }
+
+    /// Binds the tokens of every session to a key that is made for it (RFC 9449): whoever steals them can do nothing with
+    /// them. The key is kept with the tokens, in the session's record, and while the user is away in the pending
+    /// authorization.
+    ///
+    /// The server must know DPoP: a token that it does not bind is refused
+    /// ([`Reason::TokenNotBound`](crate::Reason::TokenNotBound)).
+    ///
+    /// ```
+    /// # use valetkey::Client;
+    /// # use valetkey_testkit::Provider;
+    /// let client = Client::builder(Provider::new()).discover("https://issuer.test").id("app").dpop();
+    /// # let _ = client;
+    /// ```
+    pub fn dpop(mut self) -> Self {
+        self.binding = Some(Key::PerSession);
+        self
+    }
+
+    /// Binds the tokens of all sessions to this key, in place of [`dpop`](Self::dpop): one that is here, or one that is
+    /// elsewhere and whose public key is known. Records and pending authorizations hold its thumbprint alone.
+    pub fn dpop_key(mut self, key: SigningKey) -> Self {
+        self.binding = Some(Key::Own(key));
         self
     }
 
@@ -154,7 +201,8 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// `Config`: what is wrong with a part, or [`Reason::InvalidValue`] if the server or the id is missing or
-    /// both a secret and another authentication are given. Otherwise what discovery ends with: `Untrusted` with
+    /// both a secret and another authentication are given; [`Reason::UnsupportedAlgorithm`] if the server takes no DPoP
+    /// proofs of such a key. Otherwise what discovery ends with: `Untrusted` with
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
     pub async fn build(self) -> Result<Client> {
         let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
@@ -169,9 +217,16 @@ impl ClientBuilder {
         if let Some(uri) = &self.redirect_uri {
             client = client.with_redirect_uri(uri)?;
         }
+        let nonces = Arc::<Nonces>::default();
+        let binding = match self.binding {
+            None => None,
+            Some(Key::PerSession) => Some(Binding::PerSession),
+            Some(Key::Own(key)) => Some(Binding::Own(Dpop::new(key, self.runtime.env().crypto)?)),
+        };
         let client = Client(Arc::new(Inner {
             runtime: self.runtime,
-            origination: Origination { client, secret: self.secret, server },
+            origination: Origination { client, secret: self.secret, server, binding },
+            nonces,
             relation: Slot::new(None, relation::pause_after),
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,

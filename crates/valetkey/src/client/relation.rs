@@ -12,6 +12,7 @@ use valetkey_proto::{
     secret::ClientSecret,
 };
 
+use super::binding::Binding;
 use crate::{Runtime, run::run};
 
 /// How long metadata is used without asking again.
@@ -27,6 +28,7 @@ pub(super) struct Origination {
     pub(super) client: ClientMetadata,
     pub(super) secret: Option<ClientSecret>,
     pub(super) server: Source,
+    pub(super) binding: Option<Binding>,
 }
 
 /// Where the metadata comes from.
@@ -51,11 +53,14 @@ impl Origination {
     /// Learns the metadata, unless it was given.
     pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
         let asked = runtime.now();
-        let server = match self.server {
-            Source::Given(server) => return Relation::new(*server, self.client, self.secret, None),
-            Source::Discovered(issuer) => run(Discovery::new(&issuer)?, runtime).await?,
+        let (server, asked) = match self.server {
+            Source::Given(server) => (*server, None),
+            Source::Discovered(issuer) => (run(Discovery::new(&issuer)?, runtime).await?, Some(asked)),
         };
-        Relation::new(server, self.client, self.secret, Some(asked))
+        if let Some(binding) = &self.binding {
+            binding.check(&server)?;
+        }
+        Relation::new(server, self.client, self.secret, asked)
     }
 }
 
@@ -124,10 +129,14 @@ pub(super) fn pause_after(error: &Error, _: u32) -> Option<Duration> {
 }
 
 /// How to authenticate by a secret if the program did not say: `client_secret_basic`, which every server has
-/// to take (RFC 6749 §2.3.1), unless the server says that it only takes the other.
+/// to take (RFC 6749 §2.3.1), unless the server says that it only takes others.
 fn suitable(server: &ServerMetadata, secret: ClientSecret) -> ClientAuth {
-    if !server.supports_auth("client_secret_basic") && server.supports_auth("client_secret_post") {
+    if server.supports_auth("client_secret_basic") {
+        ClientAuth::secret_basic(secret)
+    } else if server.supports_auth("client_secret_post") {
         ClientAuth::secret_post(secret)
+    } else if server.supports_auth("client_secret_jwt") {
+        ClientAuth::secret_jwt(secret)
     } else {
         ClientAuth::secret_basic(secret)
     }

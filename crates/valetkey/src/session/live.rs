@@ -97,9 +97,10 @@ fn system_time(time: Timestamp) -> SystemTime {
 pub struct Bearer(Guard<Option<Arc<Live>>>);
 
 impl Bearer {
-    /// The value of good tokens.
+    /// The value of good tokens that need no proof.
     pub(super) fn of(live: Guard<Option<Arc<Live>>>, now: SystemTime) -> Option<Self> {
-        live.as_ref().is_some_and(|live| live.is_good(now)).then_some(Self(live))
+        let is_usable = |live: &Arc<Live>| live.is_good(now) && !live.tokens().access_token().is_bound();
+        live.as_ref().is_some_and(is_usable).then_some(Self(live))
     }
 }
 

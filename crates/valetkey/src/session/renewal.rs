@@ -15,6 +15,8 @@ use valetkey_http::Sent;
 use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
     oauth2::{
+        assertion::Assertion,
+        binding::Dpop,
         grant::RefreshTokenGrant,
         token::{TokenRecord, TokenSet},
     },
@@ -25,13 +27,15 @@ use super::{
     keeping::Keeping,
     live::Live,
 };
-use crate::client::{Client, ClientCredentials};
+use crate::client::{Client, ClientCredentials, JwtBearer};
 
 /// How new tokens are got.
 #[derive(Clone)]
 pub(crate) enum Renewal {
     RefreshToken,
     ClientCredentials(Arc<ClientCredentials>),
+    JwtBearer(Arc<JwtBearer>),
+    SelfSigned(Arc<Assertion>),
 }
 
 /// One renewal.
@@ -41,6 +45,7 @@ pub(super) struct Work {
     pub(super) present: Option<Arc<Live>>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) dpop: Option<Dpop>,
     pub(super) follows_refusal: bool,
 }
 
@@ -76,20 +81,20 @@ impl Work {
     }
 
     async fn fetch(&self) -> Result<TokenRecord> {
-        match (&self.renewal, &self.present) {
-            (Renewal::ClientCredentials(credentials), present) => {
-                let tokens = credentials.fetch().await?;
-                Ok(match present {
-                    Some(present) => present.record.renewed(tokens),
-                    None => self.client.record(tokens),
-                })
-            }
+        let dpop = self.dpop.as_ref();
+        let tokens = match (&self.renewal, &self.present) {
+            (Renewal::ClientCredentials(credentials), _) => credentials.fetch(dpop).await?,
+            (Renewal::JwtBearer(bearer), _) => bearer.fetch(dpop).await?,
+            (Renewal::SelfSigned(assertion), _) => self.client.sign_token(assertion).await?,
             (Renewal::RefreshToken, Some(present)) => {
-                let tokens = self.refresh(present).await.map_err(|error| self.judge(error, present))?;
-                Ok(present.record.renewed(tokens))
+                self.refresh(present).await.map_err(|error| self.judge(error, present))?
             }
-            (Renewal::RefreshToken, None) => Err(missing()),
-        }
+            (Renewal::RefreshToken, None) => return Err(missing()),
+        };
+        Ok(match &self.present {
+            Some(present) => present.record.renewed(tokens),
+            None => self.client.record(tokens),
+        })
     }
 
     async fn refresh(&self, present: &Live) -> Result<TokenSet> {
@@ -97,9 +102,12 @@ impl Work {
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
         let grant = grant.with_strictness(self.client.strictness());
-        let response = self.client.call_as(&relation, grant).await.map_err(lost_or_not)?;
+        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         // It was used up, whatever came of it.
-        present.tokens().renewed(&response).map_err(|error| error.with_reason(Reason::OutcomeUnknown))
+        present.tokens().renewed(&response).map_err(|error| match error.reason() {
+            Reason::TokenNotBound => error,
+            _ => error.with_reason(Reason::OutcomeUnknown),
+        })
     }
 
     /// What a failure means after what happened before. A lost answer is asked for once more: if the server had not

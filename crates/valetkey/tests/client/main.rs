@@ -1,6 +1,8 @@
 //! The client on its boundary: the provider in this process, virtual time, many callers, callers who leave.
 
+mod assertion;
 mod blocking;
+mod dpop;
 mod hostile;
 mod keeping;
 mod metadata;

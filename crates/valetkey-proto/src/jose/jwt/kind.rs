@@ -22,6 +22,8 @@ pub enum Kind {
     SignedMetadata,
     /// A client authenticates itself (RFC 7523 §3).
     ClientAssertion,
+    /// Somebody speaks for a user or a service (RFC 7523 §2.1).
+    AuthorizationGrant,
     /// A request comes from who has the token's key (RFC 9449 §4.2).
     DpopProof,
     /// The parameters of an authorization request (RFC 9101 §4).
@@ -30,7 +32,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::IdToken,
         Self::LogoutToken,
         Self::AuthorizationResponse,
@@ -39,6 +41,7 @@ impl Kind {
         Self::UserInfo,
         Self::SignedMetadata,
         Self::ClientAssertion,
+        Self::AuthorizationGrant,
         Self::DpopProof,
         Self::RequestObject,
     ];
@@ -54,6 +57,7 @@ impl Kind {
             Self::UserInfo => &USER_INFO,
             Self::SignedMetadata => &SIGNED_METADATA,
             Self::ClientAssertion => &CLIENT_ASSERTION,
+            Self::AuthorizationGrant => &AUTHORIZATION_GRANT,
             Self::DpopProof => &DPOP_PROOF,
             Self::RequestObject => &REQUEST_OBJECT,
         }
@@ -298,6 +302,18 @@ const CLIENT_ASSERTION: Rules = Rules {
     about_itself: Some(true),
     max_age: Some(Duration::from_secs(600)),
     lifetime: Some(Duration::from_secs(60)),
+    ..BASE
+};
+
+/// Its claims may be those of an ID token or a client assertion: whoever takes it goes by its type
+/// (draft-ietf-oauth-rfc7523bis), although servers of old do not, and it is mostly written without.
+const AUTHORIZATION_GRANT: Rules = Rules {
+    typ: &["authorization-grant+jwt"],
+    required: Claims::of(&[Claims::ISS, Claims::SUB, Claims::AUD, Claims::EXP]),
+    forbidden: Claims::of(&[Claims::of(OF_OTHERS), Claims::EVENTS, Claims::NONCE, Claims::RESPONSE_TYPE]),
+    sole_audience: true,
+    max_age: Some(Duration::from_secs(HOUR)),
+    lifetime: Some(Duration::from_secs(300)),
     ..BASE
 };
 

@@ -74,13 +74,21 @@ impl Writer {
         self
     }
 
-    /// Says the type of a kind that is written without: `client-authentication+jwt` for a client assertion.
+    /// Says the type of a kind that is written without: `client-authentication+jwt` for a client assertion,
+    /// `authorization-grant+jwt` for a grant.
     #[must_use]
     pub fn with_typ(mut self) -> Self {
         let rules = self.kind.rules();
         if let Some(typ) = rules.typ.first().filter(|_| !rules.writes_typ) {
             self.head = self.head.with_typ(typ);
         }
+        self
+    }
+
+    /// Says no more than that it is a JWT (`typ`, RFC 7519 §5.1), which some servers want to read.
+    #[must_use]
+    pub(crate) fn with_plain_typ(mut self) -> Self {
+        self.head = self.head.with_typ("JWT");
         self
     }
 

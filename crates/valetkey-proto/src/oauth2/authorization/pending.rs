@@ -10,6 +10,7 @@ use crate::{
     oauth2::{
         Scope,
         authorization::{AuthorizationResponse, Callback, CodeVerifier, request::Asked},
+        binding::KeptKey,
         client::ClientId,
         server::Issuer,
     },
@@ -222,10 +223,11 @@ impl PendingAuthorization {
         Ok(pending)
     }
 
-    /// Version 1 of the record; issuer and client are in the seal's label.
+    /// Version 1 of the record, or version 2, which has a key; issuer and client are in the seal's label.
     fn record(&self) -> String {
-        record::write(serde_json::json!({
-            "v": "1",
+        let key = self.asked.key.as_ref();
+        let mut members = serde_json::json!({
+            "v": if key.is_some() { "2" } else { "1" },
             "redirect_uri": self.asked.redirect_uri.as_str(),
             "expects_issuer": self.asked.expects_issuer,
             "scope": self.asked.scope.as_ref().map(Scope::as_str),
@@ -233,21 +235,24 @@ impl PendingAuthorization {
             "verifier": self.verifier.expose(),
             "nonce": self.nonce.as_ref().map(Nonce::expose),
             "created": self.created.as_millis(),
-        }))
+        });
+        if let Some(members) = members.as_object_mut() {
+            members.extend(key.into_iter().flat_map(KeptKey::members));
+        }
+        record::write(members)
     }
 
     fn of_record(record: &str, issuer: &Issuer, client: &ClientId) -> Option<Self> {
         let record: Record<'_> = read(record).ok()?;
         let random = |text: Text<'_>| <[u8; TEXT]>::try_from(text.as_bytes()).ok();
-        if *record.v? != *"1" {
-            return None;
-        }
+        let key = KeptKey::of_members(&record.v?, record.dpop_jkt.as_deref(), record.dpop_key.as_deref())?;
         let asked = Asked {
             issuer: issuer.clone(),
             client: client.clone(),
             redirect_uri: RedirectUri::parse(&record.redirect_uri?).ok()?,
             expects_issuer: record.expects_issuer?,
             scope: record.scope.map(|scope| Scope::tolerant(&scope)),
+            key,
         };
         Some(Self {
             asked: Arc::new(asked),
@@ -272,6 +277,8 @@ members! {
         verifier: Text<'de>,
         nonce: Text<'de>,
         created: i64,
+        dpop_jkt: Text<'de>,
+        dpop_key: Text<'de>,
     }
 }
 

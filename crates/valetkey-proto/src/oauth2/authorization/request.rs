@@ -10,6 +10,7 @@ use crate::{
     oauth2::{
         Scope,
         authorization::{CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, State},
+        binding::{Dpop, KeptKey},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
     },
@@ -18,11 +19,12 @@ use crate::{
 };
 
 /// Parameters that the flow sets itself, and those that would change what it is.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "client_id",
     "client_secret",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "nonce",
     "redirect_uri",
     "request",
@@ -71,6 +73,7 @@ pub(super) struct Asked {
     pub(super) redirect_uri: RedirectUri,
     pub(super) expects_issuer: bool,
     pub(super) scope: Option<Scope>,
+    pub(super) key: Option<KeptKey>,
 }
 
 impl AuthorizationRequest {
@@ -94,6 +97,7 @@ impl AuthorizationRequest {
             redirect_uri: redirect_uri.clone(),
             expects_issuer: server.names_issuer_in_responses(),
             scope: None,
+            key: None,
         };
         let mut request = Self { prefix, asked: Arc::new(asked), has_nonce: false };
         request.push("client_id", client.id().as_str());
@@ -114,6 +118,21 @@ impl AuthorizationRequest {
         self.push("scope", scope.as_str());
         self.has_nonce = scope.contains("openid");
         Arc::make_mut(&mut self.asked).scope = Some(scope);
+        Ok(self)
+    }
+
+    /// Binds the code to this key (RFC 9449 §10): nobody can exchange it without. Each user's sign-in should have a key
+    /// of its own, unless the key is the program's.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::ReservedParameter`] if it is bound to one already.
+    pub fn with_dpop(mut self, dpop: &Dpop) -> Result<Self> {
+        if self.asked.key.is_some() {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("dpop_jkt"));
+        }
+        self.push("dpop_jkt", dpop.thumbprint());
+        Arc::make_mut(&mut self.asked).key = Some(dpop.kept().clone());
         Ok(self)
     }
 

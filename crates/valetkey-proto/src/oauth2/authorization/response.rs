@@ -11,6 +11,7 @@ use crate::{
     oauth2::{
         Scope,
         authorization::{CodeVerifier, Nonce, request::Asked},
+        binding::KeptKey,
         client::ClientId,
         server::Issuer,
     },
@@ -174,6 +175,12 @@ impl AuthorizationResponse {
     #[must_use]
     pub fn requested_scope(&self) -> Option<&Scope> {
         self.asked.scope.as_ref()
+    }
+
+    /// The key that the code is bound to, and that the tokens will be bound to (RFC 9449 §10).
+    #[must_use]
+    pub fn key(&self) -> Option<&KeptKey> {
+        self.asked.key.as_ref()
     }
 
     /// The nonce that the ID token must carry, if one was sent.

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ClientCredentialsGrant {
     pub(super) request: TokenRequest,
-    scope: Option<Scope>,
+    pub(super) scope: Option<Scope>,
 }
 
 impl ClientCredentialsGrant {
@@ -31,22 +31,6 @@ impl ClientCredentialsGrant {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
         }
         Ok(Self { request: TokenRequest::new(server)?, scope: None })
-    }
-
-    /// Asks for this scope.
-    ///
-    /// # Errors
-    ///
-    /// As [`Scope::parse`].
-    pub fn with_scope(mut self, scope: &str) -> Result<Self> {
-        self.scope = Some(Scope::parse(scope)?);
-        Ok(self)
-    }
-
-    /// The scope that is asked for.
-    #[must_use]
-    pub fn scope(&self) -> Option<&Scope> {
-        self.scope.as_ref()
     }
 }
 

@@ -36,6 +36,7 @@ pub struct ServerMetadata {
     names_issuer: bool,
     auth_methods: Option<Vec<Box<str>>>,
     challenge_methods: Option<Vec<Box<str>>>,
+    dpop_algorithms: Option<Vec<Box<str>>>,
     scopes: Option<Vec<Box<str>>>,
     document: Bytes,
 }
@@ -49,6 +50,7 @@ members! {
         authorization_response_iss_parameter_supported: bool,
         token_endpoint_auth_methods_supported: Texts,
         code_challenge_methods_supported: Texts,
+        dpop_signing_alg_values_supported: Texts,
         scopes_supported: Texts,
     }
 }
@@ -64,6 +66,7 @@ impl ServerMetadata {
             names_issuer: false,
             auth_methods: None,
             challenge_methods: None,
+            dpop_algorithms: None,
             scopes: None,
             document: Bytes::new(),
         }
@@ -96,6 +99,7 @@ impl ServerMetadata {
             names_issuer: read.authorization_response_iss_parameter_supported.unwrap_or(false),
             auth_methods: read.token_endpoint_auth_methods_supported.map(|Texts(list)| list),
             challenge_methods: read.code_challenge_methods_supported.map(|Texts(list)| list),
+            dpop_algorithms: read.dpop_signing_alg_values_supported.map(|Texts(list)| list),
             scopes: read.scopes_supported.map(|Texts(list)| list),
             document: document.clone(),
         })
@@ -174,6 +178,13 @@ impl ServerMetadata {
     #[must_use]
     pub fn supports_challenge(&self, method: &str) -> Option<bool> {
         self.challenge_methods.as_ref().map(|methods| methods.iter().any(|known| **known == *method))
+    }
+
+    /// Whether the server takes DPoP proofs that are signed by the algorithm of this registered name
+    /// (`dpop_signing_alg_values_supported`, RFC 9449 §5.1); `None` if it does not say.
+    #[must_use]
+    pub fn supports_dpop(&self, algorithm: &str) -> Option<bool> {
+        self.dpop_algorithms.as_ref().map(|algorithms| algorithms.iter().any(|known| **known == *algorithm))
     }
 
     /// The scopes that the server lists (`scopes_supported`).

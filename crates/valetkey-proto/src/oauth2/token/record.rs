@@ -9,7 +9,7 @@ use super::{GrantedScope, TokenSet};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{Scope, client::ClientId, server::Issuer},
+    oauth2::{Scope, binding::KeptKey, client::ClientId, server::Issuer},
     response::{
         members::{members, read_into},
         value::Text,
@@ -22,8 +22,9 @@ use crate::{
 /// The tokens of one grant together with whose they are and how often they were renewed, to be kept and
 /// restored.
 ///
-/// The text is a JSON object of version 1. Members that this version does not know are kept, so that a newer
-/// program and an older one can share a record.
+/// The text is a JSON object of version 1, or of version 2 if the tokens are bound to a key (RFC 9449), which is then
+/// kept with them. Members that this version does not know are kept, so that a newer program and an older one can
+/// share a record.
 ///
 /// ```
 /// use valetkey_proto::oauth2::token::TokenRecord;
@@ -64,6 +65,8 @@ members! {
         lifetime: u64,
         scope: Text<'de>,
         scope_is_explicit: bool,
+        dpop_jkt: Text<'de>,
+        dpop_key: Text<'de>,
     }
 }
 
@@ -94,9 +97,8 @@ impl TokenRecord {
     }
 
     fn of_wire(wire: Wire<'_>, others: Option<Bytes>) -> Option<Self> {
-        if *wire.v? != *"1" {
-            return None;
-        }
+        let key = KeptKey::of_members(&wire.v?, wire.dpop_jkt.as_deref(), wire.dpop_key.as_deref())?;
+        let access_token = &wire.access_token?;
         // Some servers grant what nobody could ask for.
         let scope = wire.scope.map(|text| Scope::tolerant(&text));
         let scope = match (wire.scope_is_explicit, scope) {
@@ -108,11 +110,16 @@ impl TokenRecord {
             client: ClientId::parse(&wire.client_id?).ok()?,
             generation: wire.generation?,
             tokens: Arc::new(TokenSet::restored(
-                AccessToken::bearer(&wire.access_token?)?,
+                if key.is_some() {
+                    AccessToken::dpop(access_token)?
+                } else {
+                    AccessToken::bearer(access_token)?
+                },
                 Timestamp::from_millis(wire.issued_at?),
                 wire.lifetime.map(Duration::from_secs),
                 wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
                 scope,
+                key,
             )),
             others,
         })
@@ -129,7 +136,7 @@ impl TokenRecord {
         let scope = tokens.scope();
         let explicit = matches!(scope, GrantedScope::Explicit(_));
         record.extend([
-            ("v".to_owned(), "1".into()),
+            ("v".to_owned(), if tokens.key().is_some() { "2" } else { "1" }.into()),
             ("issuer".to_owned(), self.issuer.as_str().into()),
             ("client_id".to_owned(), self.client.as_str().into()),
             ("generation".to_owned(), self.generation.into()),
@@ -140,6 +147,7 @@ impl TokenRecord {
             ("scope".to_owned(), scope.scope().map(Scope::as_str).into()),
             ("scope_is_explicit".to_owned(), explicit.into()),
         ]);
+        record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
         Secret::new(crate::record::write(Value::Object(record)))
     }
 
@@ -257,12 +265,12 @@ mod tests {
     #[test]
     fn members_of_a_newer_version_are_kept_through_a_renewal() {
         let text = record(r#"{"access_token":"at","token_type":"Bearer"}"#).to_text();
-        let newer = text.expose().replacen('{', r#"{"label":{"a":[1,2]},"dpop_key":"k","#, 1);
+        let newer = text.expose().replacen('{', r#"{"label":{"a":[1,2]},"subject":"k","#, 1);
         let renewed = TokenRecord::parse(&newer).unwrap();
         let renewed = renewed.renewed((**renewed.tokens()).clone()).to_text();
         let value: Value = serde_json::from_str(renewed.expose()).unwrap();
         assert_eq!(
-            (&value["label"]["a"][1], &value["dpop_key"], &value["generation"]),
+            (&value["label"]["a"][1], &value["subject"], &value["generation"]),
             (&2.into(), &"k".into(), &8.into())
         );
     }

@@ -159,7 +159,13 @@ impl TokenResponse {
             TokenType::of,
         );
         Ok(Self {
-            access_token: AccessToken::bearer(token).ok_or_else(malformed)?,
+            access_token: match token_type {
+                TokenType::Dpop => AccessToken::dpop(token),
+                TokenType::Bearer | TokenType::NotApplicable | TokenType::Other(_) => {
+                    AccessToken::bearer(token)
+                }
+            }
+            .ok_or_else(malformed)?,
             token_type,
             lifetime: wire.expires_in.and_then(|seconds| lifetime(seconds, &mut quirks)),
             asked,

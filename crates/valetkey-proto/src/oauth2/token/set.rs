@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{TokenResponse, TokenType};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
-    oauth2::Scope,
+    oauth2::{Scope, binding::KeptKey},
     secret::{AccessToken, RefreshToken},
     time::Timestamp,
 };
@@ -18,6 +18,7 @@ pub struct TokenSet {
     lifetime: Option<Duration>,
     refresh_token: Option<RefreshToken>,
     scope: GrantedScope,
+    key: Option<KeptKey>,
 }
 
 /// The scope that was granted (RFC 6749 §5.1).
@@ -56,10 +57,31 @@ impl TokenSet {
     ///
     /// `Protocol`: [`Reason::UnsupportedTokenType`] unless the token is a bearer token.
     pub fn of(response: &TokenResponse, requested: Option<&Scope>) -> Result<Self> {
-        if *response.token_type() != TokenType::Bearer {
-            return Err(Error::new(ErrorKind::Protocol, Reason::UnsupportedTokenType));
+        Self::held(response, requested, None)
+    }
+
+    /// The tokens of a first response to a request with a proof of this key ([`Call::with_dpop`](crate::Call::with_dpop)).
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::TokenNotBound`] for a bearer token, which anybody could use (RFC 9449 §5). `Protocol`:
+    /// [`Reason::UnsupportedTokenType`] for another type.
+    pub fn bound(response: &TokenResponse, requested: Option<&Scope>, key: &KeptKey) -> Result<Self> {
+        Self::held(response, requested, Some(key))
+    }
+
+    fn held(response: &TokenResponse, requested: Option<&Scope>, key: Option<&KeptKey>) -> Result<Self> {
+        match (response.token_type(), key) {
+            (TokenType::Bearer, None) | (TokenType::Dpop, Some(_)) => {}
+            (TokenType::Bearer, Some(_)) => {
+                return Err(Error::new(ErrorKind::Untrusted, Reason::TokenNotBound));
+            }
+            (TokenType::Dpop | TokenType::NotApplicable | TokenType::Other(_), _) => {
+                return Err(Error::new(ErrorKind::Protocol, Reason::UnsupportedTokenType));
+            }
         }
         Ok(Self {
+            key: key.cloned(),
             access_token: response.access_token().clone(),
             issued_at: response.asked_at(),
             lifetime: response.lifetime(),
@@ -71,13 +93,19 @@ impl TokenSet {
         })
     }
 
+    /// A bearer token that no server issued ([`SelfSigned`](crate::oauth2::assertion::SelfSigned)).
+    pub(crate) fn made_here(access_token: AccessToken, issued_at: Timestamp, lifetime: Duration) -> Self {
+        let scope = GrantedScope::Requested(None);
+        Self { access_token, issued_at, lifetime: Some(lifetime), refresh_token: None, scope, key: None }
+    }
+
     /// These tokens, renewed: what the response leaves out stays as it is (RFC 6749 §6).
     ///
     /// # Errors
     ///
-    /// As [`TokenSet::of`].
+    /// As [`TokenSet::of`], or [`TokenSet::bound`] if these are bound to a key: new ones are bound to the same.
     pub fn renewed(&self, response: &TokenResponse) -> Result<Self> {
-        let mut renewed = Self::of(response, None)?;
+        let mut renewed = Self::held(response, None, self.key.as_ref())?;
         if renewed.refresh_token.is_none() {
             renewed.refresh_token.clone_from(&self.refresh_token);
         }
@@ -94,8 +122,9 @@ impl TokenSet {
         lifetime: Option<Duration>,
         refresh_token: Option<RefreshToken>,
         scope: GrantedScope,
+        key: Option<KeptKey>,
     ) -> Self {
-        Self { access_token, issued_at, lifetime, refresh_token, scope }
+        Self { access_token, issued_at, lifetime, refresh_token, scope, key }
     }
 
     /// The access token.
@@ -149,6 +178,12 @@ impl TokenSet {
         self.refresh_token.as_ref()
     }
 
+    /// The key that the tokens are bound to (RFC 9449 §6), as it is kept with them; `None` for bearer tokens.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeptKey> {
+        self.key.as_ref()
+    }
+
     /// The scope that was granted.
     #[must_use]
     pub fn scope(&self) -> &GrantedScope {
@@ -167,6 +202,7 @@ mod tests {
             lifetime.map(Duration::from_secs),
             None,
             GrantedScope::Requested(None),
+            None,
         )
     }
 

@@ -1,10 +1,8 @@
-//! The provider itself, by requests made by hand.
-
-mod common;
+//! The code flow, refresh tokens, revocation and resources, and how the provider is handled.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use common::*;
+use crate::common::*;
 use http::StatusCode;
 use valetkey_http::Backend;
 use valetkey_testkit::{

@@ -1,0 +1,6 @@
+//! The provider itself, by requests made by hand.
+
+mod assertion;
+mod common;
+mod dpop;
+mod flows;
