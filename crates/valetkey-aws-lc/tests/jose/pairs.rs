@@ -104,7 +104,7 @@ fn s_jw_12_whatever_is_wrong_with_a_key_or_a_tag_is_one_error() {
                     assert_eq!((error.kind(), error.reason()), FAILED, "{algorithm} {encryption}");
                     messages.push(error.to_string());
                     bytes[at] ^= 1;
-                    // A private operation of RSA each: the first and the last are enough.
+                    // A private operation of RSA each: one is enough.
                     if part == 1 && at == 0 && bytes.len() > 200 {
                         break;
                     }
