@@ -8,7 +8,7 @@ use serde_json::Value;
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
     Call, Event, Exchange, Flow, Party, Result, Step,
-    crypto::{PrivateKey, SignatureAlgorithm},
+    crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm},
     endpoint::Origin,
     jose::jwt::{Kind, ProofOf, Validator, Writer},
     oauth2::{
@@ -27,13 +27,13 @@ use super::{
     world::World,
 };
 
-pub(crate) fn run(case: &Case) -> Answer {
+pub(crate) fn run(case: &Case, crypto: CryptoProvider) -> Answer {
     let checks = Checks::of(case);
     match case.text("op") {
-        Some("ath") => checks.same("ath", written(case, "ath")?),
-        Some("htu") => checks.same("htu", written(case, "htu")?),
-        Some("retry") => retry(case, &checks)?,
-        Some("verify_proof") => checks.same("jkt", verify(case)?),
+        Some("ath") => checks.same("ath", written(case, "ath", crypto)?),
+        Some("htu") => checks.same("htu", written(case, "htu", crypto)?),
+        Some("retry") => retry(case, &checks, &World::new().with(crypto))?,
+        Some("verify_proof") => checks.same("jkt", verify(case, crypto)?),
         other => return Err(Stop::unanswered(format!("op={}", other.unwrap_or_default()))),
     }
     checks.done()
@@ -44,8 +44,8 @@ fn uri(case: &Case) -> Result<Uri, Stop> {
 }
 
 /// A claim of the proof that is written for this request.
-fn written(case: &Case, claim: &str) -> Result<String, Stop> {
-    let world = World::new();
+fn written(case: &Case, claim: &str, crypto: CryptoProvider) -> Result<String, Stop> {
+    let world = World::new().with(crypto);
     let jwk = case.shared["test_private_jwk"].to_string();
     let key = PrivateKey::parse(jwk.as_bytes())?.signing_key(SignatureAlgorithm::Es256, &world.crypto)?;
     let writer = Writer::new(Kind::DpopProof, key)?;
@@ -56,8 +56,8 @@ fn written(case: &Case, claim: &str) -> Result<String, Stop> {
 }
 
 /// The thumbprint of the key of a proof that is taken.
-fn verify(case: &Case) -> Result<String, Stop> {
-    let world = World::at(case.input["now"].as_i64().expect("a time"));
+fn verify(case: &Case, crypto: CryptoProvider) -> Result<String, Stop> {
+    let world = World::at(case.input["now"].as_i64().expect("a time")).with(crypto);
     let method = Method::from_bytes(case.text("method").expect("a method").as_bytes()).expect("a method");
     let uri = uri(case)?;
     let mut request = ProofOf::new(&method, &uri);
@@ -76,7 +76,7 @@ fn verify(case: &Case) -> Result<String, Stop> {
 }
 
 /// What a client does with an answer, and with which nonce it comes again.
-fn retry(case: &Case, checks: &Checks<'_>) -> Result<(), Stop> {
+fn retry(case: &Case, checks: &Checks<'_>, world: &World) -> Result<(), Stop> {
     let status = case.input["status"].as_u64().expect("a status");
     // An API answers 401, the server 400 (RFC 9449 §8, §9).
     let is_api = status == 401;
@@ -90,7 +90,7 @@ fn retry(case: &Case, checks: &Checks<'_>) -> Result<(), Stop> {
         response.headers_mut().insert(name, value);
     }
     let is_second = checks.expected("when").is_some();
-    let seen = if is_api { api(&response, is_second)? } else { server(&response, is_second)? };
+    let seen = if is_api { api(&response, is_second, world)? } else { server(&response, is_second, world)? };
     let action = match (seen.again, is_api) {
         (true, _) => "retry_once",
         // An API's refusal is handed to the session, which renews.
@@ -123,7 +123,7 @@ struct Seen {
     elsewhere: Option<String>,
 }
 
-fn api(response: &Response, is_second: bool) -> Result<Seen, Stop> {
+fn api(response: &Response, is_second: bool, world: &World) -> Result<Seen, Stop> {
     let call = |dpop: &Dpop, host: &str| {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = format!("https://{host}/").parse().expect("a URI");
@@ -132,10 +132,10 @@ fn api(response: &Response, is_second: bool) -> Result<Seen, Stop> {
         let party = Party::bearer(Issuer::parse("https://as.example")?, token, origins);
         Ok(Call::new(ResourceRequest::new(request), Arc::new(party)).with_dpop(dpop.clone()))
     };
-    see(response, is_second, call)
+    see(response, is_second, world, call)
 }
 
-fn server(response: &Response, is_second: bool) -> Result<Seen, Stop> {
+fn server(response: &Response, is_second: bool, world: &World) -> Result<Seen, Stop> {
     let call = |dpop: &Dpop, host: &str| {
         let issuer = Issuer::parse(&format!("https://{host}"))?;
         let server =
@@ -144,15 +144,15 @@ fn server(response: &Response, is_second: bool) -> Result<Seen, Stop> {
         let party = Party::client(issuer, client.id(), client.auth())?;
         Ok(Call::new(ClientCredentialsGrant::new(&server, &client)?, Arc::new(party)).with_dpop(dpop.clone()))
     };
-    see(response, is_second, call)
+    see(response, is_second, world, call)
 }
 
 fn see<E: Exchange>(
     response: &Response,
     is_second: bool,
+    world: &World,
     call: impl Fn(&Dpop, &str) -> Result<Call<E>>,
 ) -> Result<Seen, Stop> {
-    let world = World::new();
     let dpop = Dpop::generate(SignatureAlgorithm::Es256, &world.crypto)?;
     let mut first = call(&dpop, "one.example")?;
     let mut step = first.step(Event::Go, &world.env());

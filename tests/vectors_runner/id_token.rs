@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use valetkey_proto::jose::{
-    Jwks,
-    jwt::{Expected, Kind, Validator},
+use valetkey_proto::{
+    crypto::CryptoProvider,
+    jose::{
+        Jwks,
+        jwt::{Expected, Kind, Validator},
+    },
 };
 
 use super::{
@@ -15,14 +18,14 @@ use super::{
     world::World,
 };
 
-pub(crate) fn run(case: &Case) -> Answer {
+pub(crate) fn run(case: &Case, crypto: CryptoProvider) -> Answer {
     for later in ["original_claims", "userinfo"] {
         if case.has(later) {
             return Err(Stop::unanswered(later));
         }
     }
     let checks = Checks::of(case);
-    let world = World::at(case.input["now"].as_i64().expect("a time"));
+    let world = World::at(case.input["now"].as_i64().expect("a time")).with(crypto);
     let jwks = Jwks::parse(&case.input.get("jwks").unwrap_or_else(|| &case.shared["jwks"]).to_string())?;
     let keys = jwks.verifying_keys(&algorithms(case), &world.crypto)?;
     let text = |name| case.text(name).expect("a text");

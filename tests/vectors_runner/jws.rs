@@ -3,24 +3,23 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use valetkey_proto::{
-    crypto::SignatureAlgorithm,
+    crypto::{CryptoProvider, SignatureAlgorithm},
     jose::{Jwk, VerifyingKeys, jws::Unverified},
 };
 
 use super::{
     case::Case,
     check::{Answer, Checks},
-    world::World,
 };
 
-pub(crate) fn run(case: &Case) -> Answer {
+pub(crate) fn run(case: &Case, crypto: CryptoProvider) -> Answer {
     let checks = Checks::of(case);
     let text = match case.input.get("json") {
         // The JSON serialization, where the compact one alone is read.
         Some(json) => json.to_string(),
         None => case.text("compact").expect("a JWS").to_owned(),
     };
-    let keys = keys(case, &World::new());
+    let keys = keys(case, &crypto);
     let unverified = Unverified::parse(&text)?;
     if let Some(payload) = case.text("detached_payload") {
         unverified.verify_detached(payload.as_bytes(), &keys)?;
@@ -36,10 +35,10 @@ pub(crate) fn run(case: &Case) -> Answer {
 }
 
 /// The key, for each of the algorithms that it can be used by.
-fn keys(case: &Case, world: &World) -> VerifyingKeys {
+fn keys(case: &Case, crypto: &CryptoProvider) -> VerifyingKeys {
     let jwk = case.input.get("jwk").filter(|jwk| !jwk.is_null()).map(ToString::to_string);
     let jwk = jwk.and_then(|jwk| Jwk::parse(&jwk).ok());
-    let key = |algorithm| jwk.as_ref()?.verifying_key(algorithm, &world.crypto).ok();
+    let key = |algorithm| jwk.as_ref()?.verifying_key(algorithm, crypto).ok();
     algorithms(case).into_iter().filter_map(key).collect()
 }
 

@@ -37,6 +37,8 @@ use std::{
     time::Duration,
 };
 
+use valetkey_proto::crypto::{CryptoProvider, SignatureAlgorithm};
+
 use self::{
     case::Case,
     check::{Answer, Stop},
@@ -50,33 +52,56 @@ const MORE: &str = "VALETKEY_VECTORS";
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// What answers a case of one area.
-type Runner = fn(&Case) -> Answer;
+#[derive(Clone, Copy)]
+enum Runner {
+    Once(fn(&Case) -> Answer),
+    /// With every provider of cryptography that has what the case needs.
+    Each(fn(&Case, CryptoProvider) -> Answer),
+}
+
+impl Runner {
+    fn answer(self, case: &Case) -> Answer {
+        let run = match self {
+            Self::Once(run) => return run(case),
+            Self::Each(run) => run,
+        };
+        // P-521 is AWS-LC's alone.
+        let needs_p521 = *jws::algorithms(case) == [SignatureAlgorithm::Es512];
+        let ring = (!needs_p521).then(CryptoProvider::ring);
+        let mut differences = Vec::new();
+        for crypto in ring.into_iter().chain([valetkey_aws_lc::provider()]) {
+            differences.extend(run(case, crypto)?);
+        }
+        Ok(differences)
+    }
+}
 
 /// The areas that have code to answer them.
 fn runner(area: &str) -> Option<Runner> {
+    use Runner::{Each, Once};
     Some(match area {
-        "authorization_response" => authorization_response::run,
-        "client_authentication" => client_authentication::run,
-        "dpop" => dpop::run,
-        "id_token" => id_token::run,
-        "jwk_thumbprint" => jwk_thumbprint::run,
-        "jws" => jws::run,
-        "jws_wycheproof" => jws_wycheproof::run,
-        "oauth1_authorization_header" => oauth1::authorization_header,
-        "oauth1_base_string_uri" => oauth1::base_string_uri,
-        "oauth1_body_hash" => oauth1::body_hash,
-        "oauth1_credentials_response" => oauth1::credentials_response,
-        "oauth1_normalization" => oauth1::normalization,
-        "oauth1_parameter_sources" => oauth1::parameter_sources,
-        "oauth1_percent_encoding" => oauth1::percent_encoding,
-        "oauth1_sign_primitives" => oauth1::sign_primitives,
-        "oauth1_signature" => oauth1::signature,
-        "oidc_hashes" => oidc_hashes::run,
-        "pkce" => pkce::run,
-        "protocol_messages" => protocol_messages::run,
-        "token_response" => token_response::run,
-        "well_known_url" => well_known_url::run,
-        "www_authenticate" => www_authenticate::run,
+        "authorization_response" => Once(authorization_response::run),
+        "client_authentication" => Once(client_authentication::run),
+        "dpop" => Each(dpop::run),
+        "id_token" => Each(id_token::run),
+        "jwk_thumbprint" => Each(jwk_thumbprint::run),
+        "jws" => Each(jws::run),
+        "jws_wycheproof" => Each(jws_wycheproof::run),
+        "oauth1_authorization_header" => Once(oauth1::authorization_header),
+        "oauth1_base_string_uri" => Once(oauth1::base_string_uri),
+        "oauth1_body_hash" => Once(oauth1::body_hash),
+        "oauth1_credentials_response" => Once(oauth1::credentials_response),
+        "oauth1_normalization" => Once(oauth1::normalization),
+        "oauth1_parameter_sources" => Once(oauth1::parameter_sources),
+        "oauth1_percent_encoding" => Once(oauth1::percent_encoding),
+        "oauth1_sign_primitives" => Once(oauth1::sign_primitives),
+        "oauth1_signature" => Once(oauth1::signature),
+        "oidc_hashes" => Once(oidc_hashes::run),
+        "pkce" => Once(pkce::run),
+        "protocol_messages" => Once(protocol_messages::run),
+        "token_response" => Once(token_response::run),
+        "well_known_url" => Once(well_known_url::run),
+        "www_authenticate" => Once(www_authenticate::run),
         _ => return None,
     })
 }
@@ -151,7 +176,7 @@ fn judge(case: &Arc<Case>, todo: &TodoList) -> Verdict {
 fn watched(runner: Runner, case: Arc<Case>) -> Result<Answer, String> {
     let (sender, receiver) = mpsc::channel();
     let work = thread::spawn(move || {
-        let answer = runner(&case);
+        let answer = runner.answer(&case);
         // Nobody listens any more if it took too long.
         let _ = sender.send(answer);
     });

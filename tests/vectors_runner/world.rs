@@ -37,6 +37,12 @@ impl World {
         }
     }
 
+    /// With this cryptography.
+    pub(crate) fn with(mut self, crypto: CryptoProvider) -> Self {
+        self.crypto = crypto;
+        self
+    }
+
     pub(crate) fn env(&self) -> Env<'_> {
         Env { now: self.now, random: &self.random, crypto: &self.crypto }
     }

@@ -8,6 +8,7 @@ mod key;
 mod pem;
 mod private_key;
 mod ring;
+mod shared_secret;
 mod verifying;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use self::{
     key::{RemoteKey, Signature, Signer, SigningKey},
     private_key::PrivateKey,
     ring::SystemRandom,
+    shared_secret::SharedSecret,
     verifying::{PublicKey, Verifier, VerifyingKey},
 };
 pub(crate) use self::{

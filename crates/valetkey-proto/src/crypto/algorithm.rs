@@ -219,6 +219,11 @@ impl Curve {
         }
     }
 
+    /// Bytes of a point's y coordinate, which Ed25519 and X25519 do without.
+    pub(crate) fn y_size(self) -> usize {
+        if self.is_okp() { 0 } else { self.size() }
+    }
+
     /// Whether a point has an x alone: a key of type `OKP`.
     pub(crate) fn is_okp(self) -> bool {
         match self {

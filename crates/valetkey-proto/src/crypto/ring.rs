@@ -86,8 +86,8 @@ impl KeyLoader for Ring {
     fn private_key(&self, algorithm: SignatureAlgorithm, pkcs8: &[u8]) -> Result<Arc<dyn Signer>> {
         use SignatureAlgorithm as A;
         match algorithm {
-            A::Es256 => ecdsa(algorithm, &signature::ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8),
-            A::Es384 => ecdsa(algorithm, &signature::ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8),
+            A::Es256 => ecdsa(algorithm, Curve::P256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8),
+            A::Es384 => ecdsa(algorithm, Curve::P384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8),
             A::EdDsa => ed25519(pkcs8),
             A::Rs256 => rsa(algorithm, &signature::RSA_PKCS1_SHA256, pkcs8),
             A::Rs384 => rsa(algorithm, &signature::RSA_PKCS1_SHA384, pkcs8),
@@ -188,18 +188,21 @@ struct Ecdsa {
 
 fn ecdsa(
     algorithm: SignatureAlgorithm,
-    curve: &'static signature::EcdsaSigningAlgorithm,
+    curve: Curve,
+    with: &'static signature::EcdsaSigningAlgorithm,
     pkcs8: &[u8],
 ) -> Result<Arc<dyn Signer>> {
     let random = SystemRandom::new();
-    let key = signature::EcdsaKeyPair::from_pkcs8(curve, pkcs8, &random.0)
+    let key = signature::EcdsaKeyPair::from_pkcs8(with, pkcs8, &random.0)
         .map_err(|_| invalid_key("not PKCS#8 of this elliptic curve"))?;
-    // An uncompressed point: 4, x, y (SEC 1 §2.3.3).
-    let point = key.public_key().as_ref().get(1..).unwrap_or_default();
-    let (x, y) = point.split_at(point.len() / 2);
-    let curve = if algorithm == SignatureAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
-    let jwk = PublicKey::Point { curve, x, y }.jwk().into();
+    let jwk = jwk(curve, key.public_key().as_ref())?;
     Ok(Arc::new(Ecdsa { algorithm, key, random, jwk }))
+}
+
+/// The public key of a pair as a JWK.
+fn jwk(curve: Curve, point: &[u8]) -> Result<Box<str>> {
+    let key = PublicKey::of_point(curve, point).ok_or_else(|| invalid_key("not a point of the curve"))?;
+    Ok(key.jwk().into())
 }
 
 impl Signer for Ecdsa {
@@ -226,8 +229,7 @@ fn ed25519(pkcs8: &[u8]) -> Result<Arc<dyn Signer>> {
     // OpenSSL writes PKCS#8 without the public key, which the strict reader refuses.
     let key = signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)
         .map_err(|_| invalid_key("not PKCS#8 of Ed25519"))?;
-    let x = key.public_key().as_ref();
-    let jwk = PublicKey::Point { curve: Curve::Ed25519, x, y: &[] }.jwk().into();
+    let jwk = jwk(Curve::Ed25519, key.public_key().as_ref())?;
     Ok(Arc::new(Ed25519 { key, jwk }))
 }
 

@@ -10,6 +10,11 @@ use crate::{
     secret,
 };
 
+/// The first byte of an uncompressed point.
+const UNCOMPRESSED: u8 = 4;
+/// The sizes of RSA keys that are taken, in bits.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
 /// A public key, by its numbers: big-endian, without leading zeros for RSA, and with all bytes of the curve's
 /// coordinates for points.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +38,62 @@ pub enum PublicKey<'a> {
     },
 }
 
-impl PublicKey<'_> {
+impl<'a> PublicKey<'a> {
+    /// A point as providers write it: uncompressed (SEC 1 §2.3.3), or the x alone of Ed25519 and X25519. `None` unless
+    /// it is as long as the curve's points are.
+    #[must_use]
+    pub fn of_point(curve: Curve, bytes: &'a [u8]) -> Option<Self> {
+        let coordinates = if curve.is_okp() { bytes } else { bytes.strip_prefix(&[UNCOMPRESSED])? };
+        let (x, y) = coordinates.split_at_checked(curve.size())?;
+        (y.len() == curve.y_size()).then_some(Self::Point { curve, x, y })
+    }
+
+    /// The point as [`of_point`](Self::of_point) reads it; empty for RSA.
+    #[must_use]
+    pub fn to_point(&self) -> Vec<u8> {
+        let Self::Point { curve, x, y } = self else { return Vec::new() };
+        let mut bytes = Vec::with_capacity(1 + x.len() + y.len());
+        if !curve.is_okp() {
+            bytes.push(UNCOMPRESSED);
+        }
+        bytes.extend_from_slice(x);
+        bytes.extend_from_slice(y);
+        bytes
+    }
+
+    /// Checks what every provider asks of a public key: its kind, the size of an RSA modulus, 2048 to 8192 bits
+    /// (RFC 7518 §3.3), an exponent that is one, and coordinates as long as the curve's. Whether a point is on its
+    /// curve is for the provider to see.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidKey`].
+    pub fn check(&self, kind: KeyKind) -> Result<()> {
+        let invalid = |detail| Err(Error::new(ErrorKind::Config, Reason::InvalidKey).with_detail(detail));
+        if self.kind() != kind {
+            return invalid("a key of another kind than the algorithm needs");
+        }
+        match *self {
+            Self::Rsa { n, e } => {
+                let zeros = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+                if !RSA_BITS.contains(&(n.len() * 8).saturating_sub(zeros)) {
+                    return invalid("an RSA key of less than 2048 or more than 8192 bits");
+                }
+                // An exponent of 1 would make every text its own signature, and an even one is none.
+                let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+                if !is_odd(n) || !is_odd(e) || e == [1] {
+                    return invalid("not the numbers of an RSA key");
+                }
+            }
+            Self::Point { curve, x, y } => {
+                if x.len() != curve.size() || y.len() != curve.y_size() {
+                    return invalid("a coordinate of another length than the curve's");
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What kind of key it is.
     #[must_use]
     pub fn kind(&self) -> KeyKind {

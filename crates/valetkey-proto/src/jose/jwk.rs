@@ -348,7 +348,7 @@ fn kind(members: &Members<'_>) -> Result<KeyKind> {
 fn point(members: &Members<'_>, curve: Curve) -> Result<(Vec<u8>, Vec<u8>)> {
     let x = number(&members.x, "x")?;
     let y = if curve.is_okp() { Vec::new() } else { number(&members.y, "y")? };
-    if x.len() != curve.size() || !curve.is_okp() && y.len() != curve.size() {
+    if x.len() != curve.size() || y.len() != curve.y_size() {
         return Err(malformed("a coordinate of another length than the curve's"));
     }
     Ok((x, y))

@@ -7,21 +7,27 @@ use valetkey_proto::{
     jose::{Jwk, VerifyingKeys},
 };
 
+use crate::PROVIDER;
+
 pub(crate) const NOW: i64 = 1_700_000_000;
 /// A key on P-256, which was made for tests.
 pub(crate) const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"Rxw-dYxJBChbun5TEY7Q9SSt6wdX0lvS-Oew1236cUw",
     "y":"3VIPesqKi5F6zDf1HejwybvjrYWDgucC3CWhLQn3qFg","d":"EjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8"}"#;
+/// The public key of RFC 7520 §3.1.
+pub(crate) const P521: &str = r#"{"kty":"EC","crv":"P-521",
+    "x":"AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+    "y":"AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1"}"#;
 pub(crate) const SECRET: [u8; 64] = [7; 64];
 
 /// What a step may know.
 pub(crate) fn env() -> Env<'static> {
-    static CRYPTO: CryptoProvider = CryptoProvider::ring();
+    static CRYPTO: CryptoProvider = PROVIDER;
     let random: &'static SystemRandom = Box::leak(Box::new(SystemRandom::new()));
     Env { now: Timestamp::from_secs(NOW), random, crypto: &CRYPTO }
 }
 
 pub(crate) fn crypto() -> CryptoProvider {
-    CryptoProvider::ring()
+    PROVIDER
 }
 
 /// The key that signs by ES256.

@@ -1,20 +1,17 @@
 //! AES-GCM: contents, sealed texts, and keys of contents.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use ring::aead;
 
 use super::{Ring, invalid_key};
 use crate::{
     crypto::{
-        Aead, ContentEncryption, ContentKey, DecryptionKey, EncryptionKey, Fresh, KeyManagement,
-        KeyParameters, KeyUnwrapper, KeyWrapper, encryption::undecryptable,
+        Aead, ContentEncryption, DecryptionKey, EncryptionKey, KeyManagement, KeyUnwrapper, KeyWrapper,
+        SharedSecret, encryption::undecryptable,
     },
     error::{Error, ErrorKind, Reason, Result},
 };
-
-/// Bytes of a tag of AES-GCM.
-const TAG: usize = 16;
 
 impl Aead for Ring {
     fn seal(
@@ -69,107 +66,31 @@ pub(super) fn elsewhere(name: &str) -> Error {
 
 pub(super) fn unwrapper(algorithm: KeyManagement, key: DecryptionKey<'_>) -> Result<Arc<dyn KeyUnwrapper>> {
     match key {
-        DecryptionKey::Secret(secret) => Ok(Arc::new(Secret::new(algorithm, secret)?)),
+        DecryptionKey::Secret(secret) => shared(algorithm, secret).map(|secret| Arc::new(secret) as _),
         DecryptionKey::Private(_) => Err(mismatched(algorithm)),
     }
 }
 
 pub(super) fn wrapper(algorithm: KeyManagement, key: EncryptionKey<'_>) -> Result<Arc<dyn KeyWrapper>> {
     match key {
-        EncryptionKey::Secret(secret) => Ok(Arc::new(Secret::new(algorithm, secret)?)),
+        EncryptionKey::Secret(secret) => shared(algorithm, secret).map(|secret| Arc::new(secret) as _),
         EncryptionKey::Public(_) => Err(mismatched(algorithm)),
     }
 }
 
 /// A pair of keys: for what is not here, or for an algorithm that needs a secret.
 fn mismatched(algorithm: KeyManagement) -> Error {
-    if by_gcm(algorithm).is_some() || algorithm == KeyManagement::Dir {
+    if SharedSecret::is_for(algorithm) {
         invalid_key("a pair of keys, and the algorithm needs a shared secret")
     } else {
         elsewhere(algorithm.name())
     }
 }
 
-/// The AES-GCM that encrypts keys.
-fn by_gcm(algorithm: KeyManagement) -> Option<ContentEncryption> {
-    match algorithm {
-        KeyManagement::A128GcmKw => Some(ContentEncryption::A128Gcm),
-        KeyManagement::A256GcmKw => Some(ContentEncryption::A256Gcm),
-        KeyManagement::Dir | KeyManagement::A128Kw | KeyManagement::A256Kw => None,
-        KeyManagement::RsaOaep | KeyManagement::RsaOaep256 => None,
-        KeyManagement::EcdhEs | KeyManagement::EcdhEsA128Kw | KeyManagement::EcdhEsA256Kw => None,
+/// A shared secret, for what *ring* has.
+fn shared(algorithm: KeyManagement, secret: &[u8]) -> Result<SharedSecret> {
+    if !SharedSecret::is_for(algorithm) {
+        return Err(elsewhere(algorithm.name()));
     }
-}
-
-/// A shared secret: the key of the content itself (RFC 7518 §4.5), or what encrypts it (§4.7).
-struct Secret {
-    by: Option<ContentEncryption>,
-    key: ContentKey,
-}
-
-impl Secret {
-    fn new(algorithm: KeyManagement, secret: &[u8]) -> Result<Self> {
-        let by = by_gcm(algorithm);
-        if by.is_none() && algorithm != KeyManagement::Dir {
-            return Err(elsewhere(algorithm.name()));
-        }
-        if by.is_some_and(|by| by.key_size() != secret.len()) {
-            return Err(invalid_key("a secret of another length than the algorithm needs"));
-        }
-        Ok(Self { by, key: ContentKey::new(secret.to_vec()) })
-    }
-
-    /// The secret as the key of a content.
-    fn direct(&self, encryption: ContentEncryption) -> Result<ContentKey> {
-        if self.key.expose().len() != encryption.key_size() {
-            return Err(invalid_key("a secret of another length than the content's encryption needs"));
-        }
-        Ok(ContentKey::new(self.key.expose().to_vec()))
-    }
-}
-
-impl KeyUnwrapper for Secret {
-    fn unwrap(
-        &self,
-        encrypted: &[u8],
-        parameters: &KeyParameters,
-        encryption: ContentEncryption,
-    ) -> Result<ContentKey> {
-        let Some(by) = self.by else { return self.direct(encryption) };
-        let (Some(iv), Some(tag)) = (&parameters.iv, &parameters.tag) else { return Err(undecryptable()) };
-        if tag.len() != TAG || encrypted.len() != encryption.key_size() {
-            return Err(undecryptable());
-        }
-        let mut key = Vec::with_capacity(encrypted.len() + TAG);
-        key.extend_from_slice(encrypted);
-        key.extend_from_slice(tag);
-        Ring.open(by, self.key.expose(), iv, b"", &mut key).map_err(|_| undecryptable())?;
-        Ok(ContentKey::new(key))
-    }
-}
-
-impl KeyWrapper for Secret {
-    fn wrap(
-        &self,
-        fresh: &Fresh,
-        encryption: ContentEncryption,
-    ) -> Result<(ContentKey, Vec<u8>, KeyParameters)> {
-        let Some(by) = self.by else {
-            return Ok((self.direct(encryption)?, Vec::new(), KeyParameters::default()));
-        };
-        let key = fresh.key(encryption);
-        let mut encrypted = Vec::with_capacity(key.expose().len() + TAG);
-        encrypted.extend_from_slice(key.expose());
-        Ring.seal(by, self.key.expose(), &fresh.iv(), b"", &mut encrypted)?;
-        let tag = encrypted.split_off(encrypted.len().saturating_sub(TAG));
-        let parameters =
-            KeyParameters { iv: Some(fresh.iv().to_vec()), tag: Some(tag), ..KeyParameters::default() };
-        Ok((key, encrypted, parameters))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret([redacted])")
-    }
+    SharedSecret::new(algorithm, secret, &Ring)
 }

@@ -6,12 +6,9 @@ use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 
 use super::{invalid_key, unsupported};
 use crate::{
-    crypto::{Curve, PublicKey, SignatureAlgorithm, Verifier},
+    crypto::{Curve, KeyKind, PublicKey, SignatureAlgorithm, Verifier},
     error::Result,
 };
-
-/// The sizes of RSA keys that verify, in bits (RFC 7518 §3.3; *ring* goes no further).
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 pub(super) fn public_key(algorithm: SignatureAlgorithm, key: PublicKey<'_>) -> Result<Arc<dyn Verifier>> {
     use SignatureAlgorithm as A;
@@ -35,16 +32,8 @@ struct Rsa {
 }
 
 fn rsa(parameters: &'static signature::RsaParameters, key: PublicKey<'_>) -> Result<Arc<dyn Verifier>> {
+    key.check(KeyKind::Rsa)?;
     let PublicKey::Rsa { n, e } = key else { return Err(invalid_key("not an RSA key")) };
-    let bits = (n.len() * 8).saturating_sub(n.first().map_or(0, |byte| byte.leading_zeros() as usize));
-    if !RSA_BITS.contains(&bits) {
-        return Err(invalid_key("an RSA key of less than 2048 or more than 8192 bits"));
-    }
-    // An exponent of 1 would make every text its own signature, and an even one is none.
-    let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-    if !is_odd(n) || !is_odd(e) || e == [1] {
-        return Err(invalid_key("not the numbers of an RSA key"));
-    }
     Ok(Arc::new(Rsa { parameters, key: RsaPublicKeyComponents { n: n.into(), e: e.into() } }))
 }
 
@@ -60,27 +49,13 @@ impl fmt::Debug for Rsa {
     }
 }
 
-/// The longest point: 4, x, y of P-384.
-const POINT: usize = 97;
-
 fn point(
     algorithm: &'static dyn signature::VerificationAlgorithm,
-    expected: Curve,
+    curve: Curve,
     key: PublicKey<'_>,
 ) -> Result<Arc<dyn Verifier>> {
-    let PublicKey::Point { curve, x, y } = key else { return Err(invalid_key("not an elliptic curve")) };
-    let y_size = if curve.is_okp() { 0 } else { curve.size() };
-    if curve != expected || x.len() != curve.size() || y.len() != y_size {
-        return Err(invalid_key("not a point of the algorithm's curve"));
-    }
-    let mut bytes = Vec::with_capacity(POINT);
-    if !curve.is_okp() {
-        // Uncompressed (SEC 1 §2.3.3).
-        bytes.push(4);
-    }
-    bytes.extend_from_slice(x);
-    bytes.extend_from_slice(y);
-    Ok(Arc::new(Point(UnparsedPublicKey::new(algorithm, bytes))))
+    key.check(KeyKind::Curve(curve))?;
+    Ok(Arc::new(Point(UnparsedPublicKey::new(algorithm, key.to_point()))))
 }
 
 /// *ring* checks at every signature that the point is on its curve.
