@@ -37,6 +37,8 @@ async fn exercise(backend: SmolBackend) {
     }
     assert_eq!(server.connections(), 2, "one of its own, one shared");
 
+    // The shared connection is put back a moment after its answer.
+    backend.sleep(Duration::from_millis(50)).await;
     limits.head = Duration::from_millis(50);
     for fresh in [false, true] {
         limits.fresh = fresh;
