@@ -273,7 +273,9 @@ async fn oidc_provider_refuses_another_key() {
 #[tokio::test]
 async fn s_tk_05_authlib_takes_assertions() {
     let Some(server) = Server::authlib() else { return };
-    for (_, kid, algorithm) in SIGNERS {
+    // Authlib's server takes these two of them.
+    let taken = [SignatureAlgorithm::Rs256, SignatureAlgorithm::Es256];
+    for (_, kid, algorithm) in SIGNERS.into_iter().filter(|(.., algorithm)| taken.contains(algorithm)) {
         let Some(key) = client_key(kid, algorithm) else { return };
         let auth = ClientAuth::assertion(AssertionKey::new(key).with_kid(kid));
         let client = server.client("pkjwt").auth(auth).build().await.expect("discovery");

@@ -114,7 +114,8 @@ pub fn token_response(data: &[u8]) {
     }
     let Ok(tokens) = lenient else { return };
     let header = tokens.access_token().header();
-    let sent = header.as_bytes().strip_prefix(b"Bearer ").expect("the scheme");
+    let scheme: &[u8] = if tokens.access_token().is_bound() { b"DPoP " } else { b"Bearer " };
+    let sent = header.as_bytes().strip_prefix(scheme).expect("the scheme");
     assert!(!sent.is_empty() && sent.iter().all(u8::is_ascii_graphic) && header.is_sensitive());
     assert_eq!(sent, tokens.access_token().expose().as_bytes());
     assert!(tokens.lifetime().is_none_or(|lifetime| lifetime <= TEN_YEARS));
