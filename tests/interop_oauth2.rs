@@ -132,7 +132,6 @@ impl RemoteSigner for Elsewhere {
     async fn sign(&self, signing: &Signing) -> Result<Vec<u8>, BoxError> {
         let SigningKey::Local(signer) = self.0.clone() else { return Err("no key".into()) };
         let message = signing.message.clone();
-        // A thread, and no task of tokio's: whatever executor the adapter has asks.
         let (reply, answer) = futures_channel::oneshot::channel();
         std::thread::spawn(move || {
             let mut signature = Signature::new();
@@ -274,9 +273,8 @@ async fn oidc_provider_refuses_another_key() {
 #[tokio::test]
 async fn s_tk_05_authlib_takes_assertions() {
     let Some(server) = Server::authlib() else { return };
-    // Authlib's server takes these two of them.
-    let taken = [SignatureAlgorithm::Rs256, SignatureAlgorithm::Es256];
-    for (_, kid, algorithm) in SIGNERS.into_iter().filter(|(.., algorithm)| taken.contains(algorithm)) {
+    // Authlib's server takes two of them.
+    for (_, kid, algorithm) in [SIGNERS[0], SIGNERS[2]] {
         let Some(key) = client_key(kid, algorithm) else { return };
         let auth = ClientAuth::assertion(AssertionKey::new(key).with_kid(kid));
         let client = server.client("pkjwt").auth(auth).build().await.expect("discovery");
