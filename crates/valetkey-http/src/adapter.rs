@@ -4,8 +4,10 @@
 //! [`Chunks`] for its body type. [`check`] refuses beforehand what no adapter sends. [`exchange`] does the rest:
 //! the head, idle and total deadlines, the caps on head and body, the check that a body is as long as it said, and the
 //! mark [`Unframed`] on one that did not say. [`contain`] polls a client in its runtime, and catches its panics.
+//! [`Deadlines`] are those of a backend, whatever a send asks for.
 
 mod contain;
+mod deadlines;
 
 use std::{
     pin::{Pin, pin},
@@ -19,7 +21,7 @@ use http::{
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
-pub use self::contain::contain;
+pub use self::{contain::contain, deadlines::Deadlines};
 use crate::{Failure, FailureKind, Limits, Phase, Request, Response, Sent, Unframed};
 
 /// A response body that arrives in pieces.
@@ -57,8 +59,7 @@ pub fn check(request: &Request) -> Result<(), Failure> {
 }
 
 /// Whether the end of the body was told by nothing but the end of the connection (RFC 9112 §6.3).
-#[must_use]
-pub fn is_unframed(method: &Method, response: &Response) -> bool {
+fn is_unframed(method: &Method, response: &Response) -> bool {
     response.version() <= Version::HTTP_11
         && !response.body().is_empty()
         && !is_bodiless(method, response.status())
@@ -86,7 +87,7 @@ fn ends_chunked(headers: &HeaderMap) -> bool {
 /// connection stands. `sleep` makes a timer of the adapter's runtime, which begins to run when it is made and should
 /// cost little until it is polled: of up to three an exchange, all but one are rarely polled.
 ///
-/// A body of which [`is_unframed`] says so is marked [`Unframed`].
+/// A body whose end was told by nothing but the end of the connection is marked [`Unframed`].
 ///
 /// # Errors
 ///

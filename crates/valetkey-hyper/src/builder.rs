@@ -3,10 +3,10 @@
 use std::{error::Error, fmt, time::Duration};
 
 use http::HeaderValue;
-use valetkey_http::{BoxError, Limits};
+use valetkey_http::{BoxError, adapter::Deadlines};
 
 use crate::{
-    carrier::{Carrier, Deadlines},
+    carrier::Carrier,
     connect::Connector,
     pool,
     proxy::Proxies,
@@ -41,7 +41,6 @@ pub struct Builder<R> {
     identity: Option<Identity>,
     proxies: Option<Result<Proxies, BuildError>>,
     user_agent: Option<String>,
-    connect: Duration,
     deadlines: Deadlines,
 }
 
@@ -56,7 +55,6 @@ impl<R: Runtime> Builder<R> {
             identity: None,
             proxies: None,
             user_agent: None,
-            connect: Limits::default().connect,
             deadlines: Deadlines::default(),
         }
     }
@@ -132,9 +130,9 @@ impl<R: Runtime> Builder<R> {
     /// Longest time until a connection stands: lookup, TCP, proxy and TLS together. Default 5 s.
     ///
     /// As with the other deadlines, the smaller one of this and of the
-    /// [`Limits`] of a send counts.
+    /// [`Limits`](valetkey_http::Limits) of a send counts.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.connect = time;
+        self.deadlines.connect = time;
         self
     }
 
@@ -173,7 +171,7 @@ impl<R: Runtime> Builder<R> {
             None => HeaderValue::from_static(USER_AGENT),
         };
         let tls = tls::config(self.roots, &self.given_roots, self.identity.as_ref())?;
-        let connector = Connector::new(runtime.clone(), tls, proxies, self.connect);
+        let connector = Connector::new(runtime.clone(), tls, proxies, self.deadlines.connect);
         Ok(R::Backend::from(Carrier {
             pool: pool::new(connector.clone(), runtime.clone()),
             connector,
@@ -192,7 +190,6 @@ impl<R> fmt::Debug for Builder<R> {
             .field("identity", &self.identity.is_some())
             .field("proxies", &self.proxies)
             .field("user_agent", &self.user_agent)
-            .field("connect", &self.connect)
             .field("deadlines", &self.deadlines)
             .finish_non_exhaustive()
     }

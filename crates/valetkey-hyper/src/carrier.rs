@@ -4,8 +4,8 @@ use std::{fmt, pin::pin, time::Duration};
 
 use http::{HeaderValue, Version, header::USER_AGENT};
 use valetkey_http::{
-    Failure, FailureKind, Limits, Request, Response, Sent, Task, Unframed,
-    adapter::{check, exchange, is_unframed},
+    Failure, Limits, Request, Response, Task,
+    adapter::{Deadlines, check, contain, exchange},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     connect::Connector,
     fresh,
     pool::{self, Pool},
-    runtime::{Runtime, enter},
+    runtime::Runtime,
 };
 
 /// All of a backend but its runtime: it sends as hyper does, on the sockets and timers of an `R`.
@@ -29,21 +29,6 @@ pub struct Carrier<R: Runtime> {
     pub(crate) deadlines: Deadlines,
 }
 
-/// The deadlines of this backend but for `connect`, which is the connector's.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    pub(crate) head: Duration,
-    pub(crate) idle: Duration,
-    pub(crate) total: Duration,
-}
-
-impl Default for Deadlines {
-    /// None: those of each send count.
-    fn default() -> Self {
-        Self { head: Duration::MAX, idle: Duration::MAX, total: Duration::MAX }
-    }
-}
-
 impl<R: Runtime> Carrier<R> {
     /// What [`Backend::send`](valetkey_http::Backend::send) does.
     ///
@@ -55,17 +40,14 @@ impl<R: Runtime> Carrier<R> {
         // The version is settled with the server, when the connection is made.
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        let exchange = pin!(self.exchange(request, self.within(limits)));
-        match enter(&self.runtime, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_panicked) => Err(Failure::new(Sent::Maybe, FailureKind::Panicked)),
-        }
+        let exchange = pin!(self.exchange(request, self.deadlines.within(limits)));
+        contain(|| self.runtime.enter(), exchange).await?
     }
 
     /// What [`Backend::sleep`](valetkey_http::Backend::sleep) does.
     pub async fn sleep(&self, time: Duration) {
         // If the runtime is gone, time stands still: what comes next fails and says so.
-        drop(enter(&self.runtime, pin!(async { self.runtime.sleep(time).await })).await);
+        drop(contain(|| self.runtime.enter(), pin!(async { self.runtime.sleep(time).await })).await);
     }
 
     /// Runs a task to its end, on the executor of the runtime.
@@ -80,18 +62,9 @@ impl<R: Runtime> Carrier<R> {
     /// The formatter's.
     pub fn describe(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         f.debug_struct(name)
-            .field("connect", &self.connector.deadline())
             .field("deadlines", &self.deadlines)
             .field("user_agent", &self.user_agent)
             .finish_non_exhaustive()
-    }
-
-    fn within(&self, mut limits: Limits) -> Limits {
-        limits.connect = limits.connect.min(self.connector.deadline());
-        limits.head = limits.head.min(self.deadlines.head);
-        limits.idle = limits.idle.min(self.deadlines.idle);
-        limits.total = limits.total.min(self.deadlines.total);
-        limits
     }
 
     fn exchange(
@@ -117,11 +90,7 @@ impl<R: Runtime> Carrier<R> {
                     Start::Pooled(answer) => answer.await,
                 }
             };
-            let mut response = exchange(&limits, &method, |time| self.runtime.sleep(time), start).await?;
-            if is_unframed(&method, &response) {
-                response.extensions_mut().insert(Unframed::new());
-            }
-            Ok(response)
+            exchange(&limits, &method, |time| self.runtime.sleep(time), start).await
         }
     }
 }

@@ -5,13 +5,7 @@
 //! wraps the other into a type of its own, and has a [`Backend`](valetkey_http::Backend) that differs from
 //! `HyperBackend` in nothing but the runtime. The crate `valetkey-smol` is made so.
 
-use std::{
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use http::Uri;
 use hyper::rt::{Executor, Read, Timer, Write};
@@ -57,7 +51,8 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Runs a task to its end. A runtime that has ended drops it.
     fn spawn(&self, task: Task);
 
-    /// Makes this the runtime of the thread until the value is dropped; around each poll.
+    /// Makes this the runtime of the thread until the value is dropped; around each poll. tokio's sockets and timers
+    /// panic outside a runtime, and its timers do when their runtime is gone.
     fn enter(&self) -> impl Sized {}
 }
 
@@ -75,28 +70,6 @@ pub fn host_and_port(uri: &Uri) -> (&str, u16) {
     let host = uri.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     (host, uri.port_u16().unwrap_or_else(|| proxy::default_port(uri)))
-}
-
-/// The future panicked. What it said went to the panic hook.
-#[derive(Debug)]
-pub(crate) struct Panicked;
-
-/// Drives a future inside the runtime, from whatever executor this one is polled on.
-///
-/// tokio's sockets and timers panic outside a runtime, and its timers do when their runtime is gone; that must not
-/// unwind into a program that merely sent a request.
-pub(crate) async fn enter<R: Runtime, T>(
-    runtime: &R,
-    mut future: Pin<&mut impl Future<Output = T>>,
-) -> Result<T, Panicked> {
-    poll_fn(|context| {
-        let _entered = runtime.enter();
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(Panicked)),
-        }
-    })
-    .await
 }
 
 /// The future's output, unless `time` passes first.

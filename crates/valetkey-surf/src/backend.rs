@@ -8,7 +8,7 @@ use http::{HeaderValue, header::USER_AGENT};
 use surf::http as surf_http;
 use valetkey_http::{
     Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task,
-    adapter::{check, exchange, is_bodiless},
+    adapter::{Deadlines, check, exchange, is_bodiless},
 };
 
 #[cfg(feature = "curl")]
@@ -53,33 +53,6 @@ pub(crate) enum Client {
     Curl(std::sync::Arc<curl_client::Clients>),
     #[cfg(feature = "h1-no-tls")]
     H1(surf::Client),
-}
-
-/// The deadlines of this backend; the smaller ones of these and of a send's count.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    pub(crate) connect: Duration,
-    pub(crate) head: Duration,
-    pub(crate) idle: Duration,
-    pub(crate) total: Duration,
-}
-
-impl Default for Deadlines {
-    /// None but for connecting.
-    fn default() -> Self {
-        let connect = Limits::default().connect;
-        Self { connect, head: Duration::MAX, idle: Duration::MAX, total: Duration::MAX }
-    }
-}
-
-impl Deadlines {
-    pub(crate) fn within(&self, mut limits: Limits) -> Limits {
-        limits.connect = limits.connect.min(self.connect);
-        limits.head = limits.head.min(self.head);
-        limits.idle = limits.idle.min(self.idle);
-        limits.total = limits.total.min(self.total);
-        limits
-    }
 }
 
 impl SurfBackend {

@@ -3,12 +3,9 @@
 use std::{error::Error, fmt, io, time::Duration};
 
 use http::HeaderValue;
-use valetkey_http::BoxError;
+use valetkey_http::{BoxError, adapter::Deadlines};
 
-use crate::{
-    SurfBackend,
-    backend::{Client, Deadlines},
-};
+use crate::{SurfBackend, backend::Client};
 
 const USER_AGENT: &str = concat!("valetkey/", env!("CARGO_PKG_VERSION"));
 
