@@ -1,0 +1,102 @@
+//! Many callers at once, through many renewals.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::select;
+use http::StatusCode;
+use valetkey_http::{Backend, Failure, Limits, Request, Response, Task};
+
+use crate::{SECRET, Server, adapter};
+
+/// Passes everything on, and remembers how the token endpoint answered.
+struct Recorder {
+    backend: Arc<dyn Backend>,
+    answers: Mutex<Vec<StatusCode>>,
+}
+
+#[async_trait::async_trait]
+impl Backend for Recorder {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
+        let is_token_request = request.uri().path() == "/token";
+        let outcome = self.backend.send(request, limits).await;
+        if is_token_request {
+            let status = outcome.as_ref().map_or(StatusCode::IM_A_TEAPOT, Response::status);
+            self.answers.lock().expect("no panic").push(status);
+        }
+        outcome
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.backend.sleep(time).await;
+    }
+
+    fn spawn(&self, task: Task) -> Result<(), Task> {
+        self.backend.spawn(task)
+    }
+}
+
+/// Two hundred tasks call through one session whose tokens live for two seconds; of each ten calls `dropped` are
+/// given up on at some moment.
+async fn herd(dropped: u64) {
+    let Some(server) = Server::oidc_provider() else { return };
+    if adapter::blocks() {
+        println!("skipped: a backend that blocks has no two hundred callers at once");
+        return;
+    }
+    let recorder = Arc::new(Recorder { backend: Arc::clone(&server.backend), answers: Mutex::default() });
+    let server = Server { backend: Arc::<Recorder>::clone(&recorder), ..server };
+    // A minute is what to run by hand; the checks of every commit have a few seconds.
+    let seconds = std::env::var("VALETKEY_HERD_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let client = server.client("basic-short").secret(SECRET).build().await.expect("discovery");
+    let session = server.sign_in(&client, "alice").await.expect("a sign-in");
+    let until = server.backend.now() + Duration::from_secs(seconds);
+    let tasks: Vec<_> = (0..200_u64)
+        .map(|task| {
+            let (session, backend, issuer) =
+                (session.clone(), Arc::clone(&server.backend), server.issuer.clone());
+            tokio::spawn(async move {
+                let mut calls = 0_u64;
+                while backend.now() < until {
+                    calls += 1;
+                    let request = http::Request::get(format!("{issuer}/api/whoami")).body(Bytes::new());
+                    let call = session.send(request.expect("a request"));
+                    if (task + calls) % 10 < dropped {
+                        // Dropped in mid-flight, at a moment that differs from call to call.
+                        let moment =
+                            backend.sleep(Duration::from_micros((task * 7919 + calls * 104_729) % 5000));
+                        drop(select(Box::pin(call), moment).await);
+                    } else {
+                        assert_eq!(call.await.expect("an answer").status(), StatusCode::OK);
+                    }
+                    backend.sleep(Duration::from_millis(100)).await;
+                }
+                calls
+            })
+        })
+        .collect();
+    let mut calls = 0;
+    for task in tasks {
+        calls += task.await.expect("no call failed");
+    }
+    let answers = recorder.answers.lock().expect("no panic").clone();
+    let generation = session.record().expect("tokens").generation();
+    println!("{calls} calls in {seconds} s, {generation} generations, {} token requests", answers.len());
+    assert!(answers.iter().all(StatusCode::is_success), "{answers:?}");
+    assert_eq!(answers.len() as u64, generation + 1, "one request for each generation, and one for the code");
+    assert!(generation + 1 >= seconds / 2, "the tokens did expire: {generation}");
+    session.refresh().await.expect("the family lives");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r_herd_oidc_provider_sees_one_refresh_a_generation() {
+    herd(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r_can_oidc_provider_sees_one_refresh_a_generation_though_callers_leave() {
+    herd(1).await;
+}
