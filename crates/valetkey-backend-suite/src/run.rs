@@ -1,6 +1,7 @@
 //! The trials: each case in each of its ways, side by side or alone.
 
 use std::{
+    io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock, mpsc},
     thread,
@@ -101,20 +102,24 @@ fn unknown_exceptions(subject: &dyn Subject) -> Result<(), Failed> {
 /// How often a case may be played until it ends as it should.
 const TRIES: usize = 3;
 
-/// Plays a case. Sockets live in real time, and on a machine that is busy a case may come too late; what nothing excuses
-/// is not played again.
+/// Plays a case. Sockets live in real time, and on a machine that is busy a case may come too late: it is played again,
+/// and that is said. What nothing excuses is not played again.
 fn run_case(subject: Arc<dyn Subject>, case: &'static Case, fresh: bool) -> Result<(), String> {
     let excepted: Vec<_> = exceptions(&*subject, case, fresh).collect();
-    let mut outcome = Ok(());
-    for _ in 0..TRIES {
+    for tries in 1.. {
         let check = run_once(Arc::clone(&subject), case, fresh)?;
-        let is_final = matches!(check, Err(Trouble::Never(_)));
-        outcome = judge(check, &excepted);
-        if outcome.is_ok() || is_final {
-            break;
+        let is_final = matches!(check, Err(Trouble::Never(_))) || tries == TRIES;
+        let outcome = judge(check, &excepted);
+        match &outcome {
+            Err(complaint) if !is_final => {
+                let name = full_name(case, fresh);
+                // Past the harness, which may swallow what is printed.
+                let _ = writeln!(io::stderr(), "PLAYED AGAIN {}::{name}: {complaint}", subject.name());
+            }
+            Ok(()) | Err(_) => return outcome,
         }
     }
-    outcome
+    unreachable!("the last try is final")
 }
 
 fn run_once(subject: Arc<dyn Subject>, case: &'static Case, fresh: bool) -> Result<Check, String> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
-use valetkey_http::{FailureKind, Phase, Request};
+use valetkey_http::{Failure, FailureKind, Phase, Request, Sent};
 
 use crate::{
     cases::{Case, both, pooled},
@@ -26,7 +26,6 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 const CLOSED: &[FailureKind] = &[FailureKind::Closed];
-const CLOSED_OR_MISSED: &[FailureKind] = &[FailureKind::Closed, FailureKind::Timeout(Phase::Head)];
 
 /// Requests that clients hold to be safe to send again, and others.
 fn kinds() -> impl Iterator<Item = (Method, &'static str)> {
@@ -136,6 +135,7 @@ fn s_tk_18_a_kept_connection_under_a_request(scene: &Scene) -> Check {
 }
 
 fn s_tk_18_a_kept_connection_just_as_a_request_leaves(scene: &Scene) -> Check {
+    let missed = AtomicUsize::new(0);
     rows((0..60).flat_map(|round| kinds().map(move |kind| (round, kind))).step_by(3), |(round, kind)| {
         let server = scene.serve(move |peer| {
             if peer.request().is_some() {
@@ -147,10 +147,16 @@ fn s_tk_18_a_kept_connection_just_as_a_request_leaves(scene: &Scene) -> Check {
         begin(scene, &client, &server)?;
         match client.send(request(&server, kind))? {
             Ok(_) => Ok(()),
-            // A client that misses the end of its connection has the deadline, and what it says then is true.
-            failed => fails(failed, "", CLOSED_OR_MISSED, Far::Unanswered),
+            // Of some fifteen thousand requests, hyper-util loses one here: the deadline ends it, and what is said of
+            // it is true. A client that loses more has a flaw of its own.
+            Err(failure) if is_missed(&failure) && missed.fetch_add(1, Ordering::SeqCst) == 0 => Ok(()),
+            failed => fails(failed, "", CLOSED, Far::Unanswered),
         }
     })
+}
+
+fn is_missed(failure: &Failure) -> bool {
+    failure.kind() == FailureKind::Timeout(Phase::Head) && failure.sent() == Sent::Maybe
 }
 
 fn as_it_was_announced(scene: &Scene) -> Check {
