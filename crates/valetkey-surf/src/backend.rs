@@ -52,7 +52,7 @@ pub(crate) enum Client {
     #[cfg(feature = "curl")]
     Curl(std::sync::Arc<curl_client::Clients>),
     #[cfg(feature = "h1-no-tls")]
-    H1(surf::Client),
+    H1,
 }
 
 impl SurfBackend {
@@ -76,7 +76,7 @@ impl SurfBackend {
             #[cfg(feature = "curl")]
             Client::Curl(clients) => clients.start(draft, limits).await,
             #[cfg(feature = "h1-no-tls")]
-            Client::H1(client) => h1_client::start(client, draft, limits).await,
+            Client::H1 => h1_client::start(draft, limits).await,
         }
     }
 
@@ -87,7 +87,7 @@ impl SurfBackend {
             #[cfg(feature = "curl")]
             Client::Curl(_) => curl_client::may_be_cut(response.headers(), response.body()),
             #[cfg(feature = "h1-no-tls")]
-            Client::H1(_) => false,
+            Client::H1 => false,
         };
         if may_be_cut && !is_bodiless(&draft.method, status) {
             return Err(Failure::new(Sent::Maybe, FailureKind::Closed));
@@ -102,7 +102,7 @@ impl Client {
             #[cfg(feature = "curl")]
             Self::Curl(_) => &curl_client::ABILITIES,
             #[cfg(feature = "h1-no-tls")]
-            Self::H1(_) => &h1_client::ABILITIES,
+            Self::H1 => &h1_client::ABILITIES,
         }
     }
 }
@@ -153,7 +153,7 @@ impl fmt::Debug for Client {
             #[cfg(feature = "curl")]
             Self::Curl(clients) => clients.fmt(f),
             #[cfg(feature = "h1-no-tls")]
-            Self::H1(_) => f.write_str("H1"),
+            Self::H1 => f.write_str("H1"),
         }
     }
 }

@@ -117,8 +117,7 @@ impl Builder {
 
     /// Longest time until a connection stands: lookup, TCP, proxy and TLS together. Default 5 s.
     ///
-    /// As with the other deadlines, the smaller one of this and of the [`Limits`](valetkey_http::Limits) of a send counts. On async-h1 it
-    /// is for the lookup alone, and the rest counts as waiting for the response's head.
+    /// As with the other deadlines, the smaller one of this and of the [`Limits`](valetkey_http::Limits) of a send counts.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.deadlines.connect = time;
         self
@@ -164,7 +163,7 @@ impl Builder {
             #[cfg(feature = "h1-no-tls")]
             Choice::H1 => {
                 self.settings.check_unset()?;
-                Client::H1(crate::h1_client::client())
+                Client::H1
             }
         };
         Ok(SurfBackend { client, user_agent, deadlines: self.deadlines })

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, HOST, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, HOST, TRANSFER_ENCODING},
     request::Parts,
 };
 use surf::{Url, http as surf_http};
@@ -26,8 +26,6 @@ pub(crate) struct Abilities {
     pub(crate) lower_escapes: bool,
     /// Several fields of one name.
     pub(crate) repeated_fields: bool,
-    /// A field `Connection` of the request's own.
-    pub(crate) connection_field: bool,
     /// A `POST` with a body that has no media type.
     pub(crate) untyped_post: bool,
     /// From this size on, if any, a body waits for `100 Continue` unless something else is expected.
@@ -54,9 +52,6 @@ impl Draft {
         let mut request = surf_http::Request::new(method(&parts.method, can)?, url(&parts.uri, can)?);
         for (name, value) in parts.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
             let value = value.to_str().map_err(|_| refusal("surf sends header fields of ASCII"))?;
-            if *name == CONNECTION && !can.connection_field {
-                return Err(refusal("surf on async-h1 sets `Connection`"));
-            }
             if request.header(name.as_str()).is_some() && !can.repeated_fields {
                 return Err(refusal("surf on libcurl sends one field of a name"));
             }

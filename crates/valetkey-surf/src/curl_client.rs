@@ -33,7 +33,6 @@ pub(crate) const ABILITIES: Abilities = Abilities {
     empty_query: false,
     lower_escapes: false,
     repeated_fields: false,
-    connection_field: true,
     untyped_post: false,
     // After a 417 it would send again.
     waits_from: Some(1 << 20),

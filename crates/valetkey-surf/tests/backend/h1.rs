@@ -74,7 +74,15 @@ fn repeated_fields_are_sent() {
     request.headers_mut().append("x", "2".parse().unwrap());
     send(&backend(), request).unwrap();
     assert!(server.seen()[0].contains("x: 1\r\nx: 2\r\n"));
-    let mut request = get(server.url("/"));
-    request.headers_mut().insert("connection", "close".parse().unwrap());
-    assert_eq!(send(&backend(), request).unwrap_err().kind(), FailureKind::Config);
+}
+
+#[test]
+fn s_net_04_a_line_without_end_is_ended() {
+    let server = Server::start(|peer| {
+        peer.request();
+        peer.say("HTTP/1.1 200 OK\r\nx: ");
+        peer.say_on("y".repeat(64 << 10), std::time::Duration::ZERO);
+    });
+    let failure = send(&backend(), get(server.url("/"))).unwrap_err();
+    assert_eq!(told(&failure), (FailureKind::TooLarge, Sent::Maybe));
 }
