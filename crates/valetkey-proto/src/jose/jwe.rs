@@ -201,8 +201,8 @@ fn derived(
         }
     };
     let hash = match size {
-        ..=32 => HashAlgorithm::Sha256,
-        ..=48 => HashAlgorithm::Sha384,
+        0..=32 => HashAlgorithm::Sha256,
+        33..=48 => HashAlgorithm::Sha384,
         _ => HashAlgorithm::Sha512,
     };
     let digest = crypto.hash.digest(hash, secret.as_bytes());
