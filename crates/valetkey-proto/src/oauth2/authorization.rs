@@ -11,11 +11,13 @@ mod pending;
 mod pkce;
 mod request;
 mod response;
+mod response_type;
 
 pub use pending::{Nonce, PendingAuthorization, State};
 pub use pkce::{CodeChallenge, CodeChallengeMethod, CodeVerifier};
 pub use request::{AuthorizationRequest, AuthorizationUrl};
-pub use response::{AuthorizationResponse, Callback};
+pub use response::{AuthorizationResponse, AwaitedIdToken, Callback};
+pub use response_type::{ResponseMode, ResponseType};
 
 pub(crate) use pending::check_age;
 pub(crate) use request::with_joint;
