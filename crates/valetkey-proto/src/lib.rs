@@ -44,6 +44,7 @@
 //! * [`oauth2::assertion`]: what a program signs itself, as a grant or a token
 //! * [`oauth2::token`]: what is answered and kept · [`oauth2::resource`]: calling an API
 //! * [`jose`]: keys, signatures and tokens in JSON: JWK, JWS, JWE, JWT
+//! * [`oauth2::endpoint`]: registration · [`oidc`]: OpenID Connect
 //! * [`oauth1`]: OAuth 1.0a, signatures and sign-ins
 //! * [`secret`], [`seal`], [`endpoint`], [`form`], [`header`], [`time`], [`random`], [`crypto`]: what all of it is made of
 #![cfg_attr(
@@ -68,6 +69,7 @@ pub mod header;
 pub mod jose;
 pub mod oauth1;
 pub mod oauth2;
+pub mod oidc;
 mod party;
 pub mod random;
 mod record;

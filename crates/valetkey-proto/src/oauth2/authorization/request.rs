@@ -9,7 +9,9 @@ use crate::{
     form,
     oauth2::{
         Scope,
-        authorization::{CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, State},
+        authorization::{
+            CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, RequestObject, State,
+        },
         binding::{Dpop, KeptKey},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
@@ -60,9 +62,12 @@ const RESERVED: [&str; 13] = [
 #[derive(Clone)]
 pub struct AuthorizationRequest {
     /// The URL up to the parameters that differ at every start.
-    prefix: String,
-    asked: Arc<Asked>,
+    pub(super) prefix: String,
+    /// Where the parameters begin in it.
+    pub(super) joint: usize,
+    pub(super) asked: Arc<Asked>,
     has_nonce: bool,
+    pub(super) object: Option<RequestObject>,
 }
 
 /// What all sign-ins of one request have in common, shared by them.
@@ -90,6 +95,7 @@ impl AuthorizationRequest {
             return Err(Error::new(ErrorKind::Config, Reason::PkceUnsupported));
         }
         let mut prefix = with_joint(server.authorization_endpoint()?);
+        let joint = prefix.len();
         prefix.push_str("response_type=code");
         let asked = Asked {
             issuer: server.issuer().clone(),
@@ -99,7 +105,7 @@ impl AuthorizationRequest {
             scope: None,
             key: None,
         };
-        let mut request = Self { prefix, asked: Arc::new(asked), has_nonce: false };
+        let mut request = Self { prefix, joint, asked: Arc::new(asked), has_nonce: false, object: None };
         request.push("client_id", client.id().as_str());
         request.push("redirect_uri", redirect_uri.as_str());
         Ok(request)
@@ -167,12 +173,30 @@ impl AuthorizationRequest {
         }
     }
 
+    /// Sends all parameters in a request object (RFC 9101, OpenID Connect Core §6), in place of one said before.
+    #[must_use]
+    pub fn with_request_object(mut self, object: RequestObject) -> Self {
+        self.object = Some(object);
+        self
+    }
+
     /// Begins one sign-in: the URL for the browser, and what must be kept until the browser comes back.
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::RandomFailed`].
+    /// `Config`: [`Reason::RandomFailed`]. With a request object also [`Reason::SigningFailed`], and
+    /// [`Reason::UnsupportedAlgorithm`] for a key that is elsewhere, which signs in
+    /// [`AuthorizationStart`](super::AuthorizationStart).
     pub fn start(&self, env: &Env<'_>) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+        if let Some(object) = &self.object {
+            return self.start_with(object, env);
+        }
+        let (url, pending) = self.complete(&self.prefix, env)?;
+        Ok((AuthorizationUrl(url), pending))
+    }
+
+    /// Adds what differs at every start to this beginning.
+    pub(super) fn complete(&self, prefix: &str, env: &Env<'_>) -> Result<(String, PendingAuthorization)> {
         const STATE: &str = "&state=";
         const CHALLENGE: &str = "&code_challenge_method=S256&code_challenge=";
         const NONCE: &str = "&nonce=";
@@ -189,8 +213,8 @@ impl AuthorizationRequest {
         let challenge = verifier.challenge(env.crypto);
 
         let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;
-        let mut url = String::with_capacity(self.prefix.len() + added);
-        url.push_str(&self.prefix);
+        let mut url = String::with_capacity(prefix.len() + added);
+        url.push_str(prefix);
         url.push_str(STATE);
         url.push_str(state.expose());
         url.push_str(CHALLENGE);
@@ -201,7 +225,7 @@ impl AuthorizationRequest {
         }
         let pending =
             PendingAuthorization { asked: self.asked.clone(), state, verifier, nonce, created: env.now };
-        Ok((AuthorizationUrl(url), pending))
+        Ok((url, pending))
     }
 }
 

@@ -156,6 +156,18 @@ impl ServerMetadata {
         self.token_endpoint.as_ref().ok_or_else(|| missing("token_endpoint"))
     }
 
+    /// Where another endpoint of this name is, such as `registration_endpoint`, read anew at every call.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`] if the server has none. `Protocol`: [`Reason::InvalidUrl`] or
+    /// [`Reason::InsecureUrl`] if it is no URL that can be used.
+    pub fn endpoint(&self, name: &'static str) -> Result<Endpoint> {
+        let url: serde_json::Value = self.extra(name).ok_or_else(|| missing(name))?;
+        // What is no text is no URL either.
+        learned(Some(url.as_str().unwrap_or_default()), name)?.ok_or_else(|| missing(name))
+    }
+
     /// Whether the server names itself in every authorization response
     /// (`authorization_response_iss_parameter_supported`, RFC 9207 §3).
     #[must_use]
