@@ -35,7 +35,7 @@ fn registration(case: &Case) -> Result<RegistrationRequest, Stop> {
     let endpoint = case.text("endpoint").unwrap_or("https://as.example/register");
     let mut metadata = RegistrationMetadata::new();
     for (name, value) in case.input.get("metadata").and_then(Value::as_object).into_iter().flatten() {
-        metadata = metadata.with_member(name, value)?;
+        metadata = metadata.with_json(name, &value.to_string())?;
     }
     let request = RegistrationRequest::new(&server_with("registration_endpoint", endpoint)?, metadata)?;
     let Some(token) = case.text("initial_access_token") else { return Ok(request) };

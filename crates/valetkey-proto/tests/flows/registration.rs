@@ -256,8 +256,9 @@ fn s_md_13_what_a_client_says_of_itself_is_checked_before_it_is_sent() {
     assert!(new().with_jwks_uri("http://app.example/keys").is_err());
     assert!(new().with_redirect_uri("javascript:alert(1)").is_err());
     assert!(new().with_initiate_login_uri("https://app.example/login#x").is_err());
-    assert!(new().with_member("client_secret", "s").is_err());
-    assert!(new().with_member("", 1).is_err());
+    assert!(new().with_text("client_secret", "s").is_err());
+    assert!(new().with_json("", "1").is_err());
+    assert!(new().with_json("x", "null").is_err() && new().with_json("x", "{").is_err());
     assert!(new().with_localized("client_name", "ja JP", "x").is_err());
     assert!(new().with_scope("a").unwrap().with_scope("b").is_err());
     assert!(

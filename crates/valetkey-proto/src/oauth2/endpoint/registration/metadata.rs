@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 ///     .with_token_endpoint_auth_method("private_key_jwt")?
 ///     .with_jwks_uri("https://my-app.example/keys")?
 ///     .with_id_token_signed_response_alg(SignatureAlgorithm::Es256)?
-///     .with_member("example_extension_parameter", "example_value")?;
+///     .with_text("example_extension_parameter", "example_value")?;
 /// assert_eq!(metadata.redirect_uris(), ["https://my-app.example/cb"]);
 /// assert!(metadata.with_jwks_uri("https://my-app.example/other").is_err());
 /// # Ok::<(), valetkey_proto::Error>(())
@@ -146,7 +146,7 @@ impl RegistrationMetadata {
     ///
     /// # Errors
     ///
-    /// As [`with_member`](Self::with_member).
+    /// As [`with_text`](Self::with_text).
     pub fn with_application_type(self, kind: ApplicationType) -> Result<Self> {
         self.set("application_type", kind.as_str().into())
     }
@@ -155,7 +155,7 @@ impl RegistrationMetadata {
     ///
     /// # Errors
     ///
-    /// As [`Scope::parse`] and [`with_member`](Self::with_member).
+    /// As [`Scope::parse`] and [`with_text`](Self::with_text).
     pub fn with_scope(self, scope: &str) -> Result<Self> {
         let scope = Scope::parse(scope)?;
         self.set("scope", scope.as_str().into())
@@ -191,7 +191,7 @@ impl RegistrationMetadata {
     ///
     /// # Errors
     ///
-    /// As [`Endpoint::parse`] and [`with_member`](Self::with_member); `Config`: [`Reason::InvalidValue`] beside `jwks`.
+    /// As [`Endpoint::parse`] and [`with_text`](Self::with_text); `Config`: [`Reason::InvalidValue`] beside `jwks`.
     pub fn with_jwks_uri(self, url: &str) -> Result<Self> {
         self.exclude("jwks")?.url("jwks_uri", url)
     }
@@ -200,7 +200,7 @@ impl RegistrationMetadata {
     ///
     /// # Errors
     ///
-    /// As [`with_member`](Self::with_member).
+    /// As [`with_text`](Self::with_text).
     pub fn with_default_max_age(self, max_age: Duration) -> Result<Self> {
         self.set("default_max_age", max_age.as_secs().into())
     }
@@ -209,26 +209,34 @@ impl RegistrationMetadata {
     ///
     /// # Errors
     ///
-    /// As [`with_member`](Self::with_member); `Usage`: [`Reason::InvalidValue`] if the tag is none of BCP 47.
+    /// As [`with_text`](Self::with_text); `Usage`: [`Reason::InvalidValue`] if the tag is none of BCP 47.
     pub fn with_localized(self, name: &str, tag: &str, text: &str) -> Result<Self> {
         let is_part =
             |part: &str| matches!(part.len(), 1..=8) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !tag.split('-').all(is_part) {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("language tag"));
         }
-        self.with_member(&format!("{name}#{tag}"), text)
+        self.with_text(&format!("{name}#{tag}"), text)
     }
 
-    /// Adds a member by its name.
+    /// Adds a member that has no setter, a text, by its name.
     ///
     /// # Errors
     ///
     /// `Usage`: [`Reason::ReservedParameter`] for one that is said already, or that the server alone says;
-    /// [`Reason::InvalidValue`] if it has no name, or cannot be written in JSON.
-    pub fn with_member(self, name: &str, value: impl Serialize) -> Result<Self> {
-        let invalid = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("client metadata");
-        let value = serde_json::to_value(value).map_err(|_| invalid())?;
-        if name.is_empty() || value.is_null() {
+    /// [`Reason::InvalidValue`] if it has no name.
+    pub fn with_text(self, name: &str, text: &str) -> Result<Self> {
+        self.set(name, text.into())
+    }
+
+    /// Adds a member that has no setter, written in JSON, by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_text`](Self::with_text); `Usage`: [`Reason::InvalidValue`] if it is no JSON, or `null`.
+    pub fn with_json(self, name: &str, json: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(json).map_err(|_| invalid())?;
+        if value.is_null() {
             return Err(invalid());
         }
         self.set(name, value)
@@ -299,6 +307,9 @@ impl RegistrationMetadata {
     }
 
     fn set(mut self, name: &str, value: Value) -> Result<Self> {
+        if name.is_empty() {
+            return Err(invalid());
+        }
         if OF_THE_SERVER.contains(&name) || self.members.contains_key(name) {
             return Err(
                 Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("client metadata")
@@ -324,6 +335,10 @@ impl RegistrationMetadata {
     }
 }
 
+fn invalid() -> Error {
+    Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("client metadata")
+}
+
 /// The members of a JWK that are nobody else's business (RFC 7518 §6).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -344,7 +359,7 @@ macro_rules! setters {
                 ///
                 /// # Errors
                 ///
-                /// As [`with_member`](Self::with_member), and for a URL as [`Endpoint::parse`].
+                /// As [`with_text`](Self::with_text), and for a URL as [`Endpoint::parse`].
                 pub fn $setter(self, $value: $type) -> Result<Self> {
                     setters!(@$as self $name $value)
                 }
