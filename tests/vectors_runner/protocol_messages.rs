@@ -43,6 +43,7 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("registration")) => openid::registration_request(case),
         (Some("response"), Some("registration")) => openid::registration_response(case),
         (Some("response"), Some("webfinger")) => openid::webfinger(case),
+        (Some("jar_verify"), None) => openid::request_object(case),
         (Some("authorization_url"), Some("end_session")) => openid::end_session(case),
         (Some("response"), Some("token" | "authorization_code" | "refresh_token" | "client_credentials")) => {
             token_response::run(case)

@@ -66,7 +66,7 @@ fn parts<const N: usize>(text: &str) -> Result<[&str; N]> {
 }
 
 /// Refuses JSON that is nested deeper, or has more in it, than tokens have.
-fn check_shape(json: &str) -> Result<()> {
+pub(crate) fn check_shape(json: &str) -> Result<()> {
     let count = |is: fn(&u8) -> bool| json.as_bytes().iter().filter(|byte| is(byte)).count();
     // Nearly every token has so few brackets that no nesting of them is too deep; counting is quick.
     let items = count(|byte| matches!(byte, b','));

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use valetkey_http::Response;
 use valetkey_proto::{
     Call,
+    crypto::SignatureAlgorithm,
+    jose::{Jwk, jws::Unverified},
     oauth2::{
         client::ClientId,
         endpoint::registration::{RegistrationMetadata, RegistrationRequest},
@@ -113,6 +115,17 @@ pub(super) fn end_session(case: &Case) -> Answer {
         checks.wrong("the URL is another endpoint's");
     }
     same_pairs(&checks, "the query", decode(query), expected.into_iter().map(real).collect());
+    checks.done()
+}
+
+/// A request object of old, without a type: its signature, and what it says.
+pub(super) fn request_object(case: &Case) -> Answer {
+    let checks = Checks::of(case);
+    let jwk = Jwk::parse(&case.input["jwk"].to_string())?;
+    let key = jwk.verifying_key(SignatureAlgorithm::Rs256, &World::new().crypto)?;
+    let jws = Unverified::parse(case.text("request").expect("an object"))?.verify(&key.into())?;
+    let claims: Value = serde_json::from_slice(jws.payload()).expect("claims");
+    checks.same("claims", claims);
     checks.done()
 }
 

@@ -204,7 +204,8 @@ impl AuthorizationRequest {
     /// OpenID Connect Core §6.1).
     fn url_with(&self, name: &str, value: &str) -> AuthorizationUrl {
         let mut form = Form::with_capacity(value.len() + 256);
-        form.push("client_id", self.asked.client.as_str()).push("response_type", "code");
+        form.push("client_id", self.asked.client.as_str())
+            .push("response_type", self.asked.awaited.response_type.as_str());
         if let Some(scope) = &self.asked.scope {
             form.push("scope", scope.as_str());
         }

@@ -1,7 +1,5 @@
 //! What OpenID Connect lets a client ask for at a sign-in (OpenID Connect Core §3.1.2.1, §5.5).
 
-use std::time::Duration;
-
 use super::AuthorizationRequest;
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
@@ -74,8 +72,6 @@ impl Display {
 /// #     crypto::{CryptoProvider, SystemRandom},
 /// #     oauth2::{authorization::{AuthorizationRequest, Prompt}, client::ClientMetadata, server::{Issuer, ServerMetadata}},
 /// # };
-/// use std::time::Duration;
-///
 /// # let server = ServerMetadata::new(Issuer::parse("https://op.example")?)
 /// #     .with_authorization_endpoint("https://op.example/authorize")?;
 /// # let client = ClientMetadata::new("my-app")?.with_redirect_uri("https://my-app.example/cb")?;
@@ -83,10 +79,9 @@ impl Display {
 /// let request = AuthorizationRequest::new(&server, &client)?
 ///     .with_scope("openid")?
 ///     .with_prompt(&[Prompt::Login, Prompt::Consent])?
-///     .with_max_age(Duration::from_secs(3600))?
-///     .with_login_hint("joe@example.com")?;
+/// ///     .with_login_hint("joe@example.com")?;
 /// let (url, _) = request.start(&env)?;
-/// assert!(url.as_str().contains("&prompt=login+consent&max_age=3600&login_hint=joe%40example.com&"));
+/// assert!(url.as_str().contains("&prompt=login+consent&login_hint=joe%40example.com&"));
 /// # Ok::<(), valetkey_proto::Error>(())
 /// ```
 ///
@@ -112,20 +107,6 @@ impl AuthorizationRequest {
         }
         let names: Vec<_> = prompts.iter().map(|prompt| prompt.as_str()).collect();
         self.with_parameter("prompt", &names.join(" "))
-    }
-
-    /// Says how long ago the user may have been authenticated, in whole seconds.
-    ///
-    /// # Errors
-    ///
-    /// As [`with_parameter`](Self::with_parameter).
-    ///
-    /// # Security
-    ///
-    /// A server may pass over it: the ID token says when the user was authenticated
-    /// ([`Expected::max_age`](crate::jose::jwt::Expected::max_age)).
-    pub fn with_max_age(self, max_age: Duration) -> Result<Self> {
-        self.with_parameter("max_age", &max_age.as_secs().to_string())
     }
 
     /// Says what the user may be called at the server.

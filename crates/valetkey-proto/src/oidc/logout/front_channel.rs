@@ -2,7 +2,10 @@
 
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
-    oauth2::{authorization::Callback, server::Issuer},
+    oauth2::{
+        authorization::{Callback, ResponseMode},
+        server::Issuer,
+    },
     secret::same,
 };
 
@@ -51,7 +54,7 @@ impl FrontChannel {
     /// `Untrusted`: [`Reason::IssuerMismatch`], [`Reason::SessionMismatch`]. `Protocol`: [`Reason::MissingParameter`],
     /// [`Reason::DuplicateParameter`], [`Reason::TooLarge`], [`Reason::Malformed`].
     pub fn check(&self, request_uri: &str, session: Option<&str>) -> Result<()> {
-        let parameters = Callback::uri(request_uri).parameters()?;
+        let parameters = Callback::uri(request_uri).parameters(ResponseMode::Query)?;
         let missing = |name| Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail(name);
         let is_said = parameters.contains("iss") || parameters.contains("sid");
         if !is_said && !self.is_required {

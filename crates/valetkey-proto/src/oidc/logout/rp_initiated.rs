@@ -8,7 +8,7 @@ use crate::{
     flow::Env,
     form::Form,
     oauth2::{
-        authorization::{AuthorizationUrl, Callback, State, check_age, with_joint},
+        authorization::{AuthorizationUrl, Callback, ResponseMode, State, check_age, with_joint},
         client::ClientId,
         server::{Issuer, ServerMetadata},
     },
@@ -163,7 +163,9 @@ impl PendingLogout {
     /// Whether a callback carries the state of this logout, compared in constant time.
     #[must_use]
     pub fn matches(&self, callback: &Callback) -> bool {
-        callback.parameters().is_ok_and(|parameters| parameters.is("state", self.state.expose().as_bytes()))
+        callback
+            .parameters(ResponseMode::Query)
+            .is_ok_and(|parameters| parameters.is("state", self.state.expose().as_bytes()))
     }
 
     /// Takes what the browser brought back: it arrived where it should, with the state that was sent.
@@ -174,8 +176,8 @@ impl PendingLogout {
     /// [`Reason::ResponseModeMismatch`], [`Reason::DuplicateParameter`], [`Reason::TooLarge`], [`Reason::Malformed`].
     pub fn receive(self, callback: impl Into<Callback>) -> Result<()> {
         let callback = callback.into();
-        callback.check(&self.redirect_uri)?;
-        callback.parameters()?;
+        callback.check(ResponseMode::Query, &self.redirect_uri)?;
+        callback.parameters(ResponseMode::Query)?;
         if self.matches(&callback) {
             Ok(())
         } else {
