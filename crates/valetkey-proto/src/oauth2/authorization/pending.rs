@@ -38,7 +38,7 @@ macro_rules! random_text {
         pub struct $name([u8; TEXT]);
 
         impl $name {
-            pub(super) fn of(text: [u8; TEXT]) -> Self {
+            pub(crate) fn of(text: [u8; TEXT]) -> Self {
                 Self(text)
             }
 

@@ -10,8 +10,8 @@ use crate::{
     oauth2::{
         Scope,
         authorization::{
-            CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, ResponseMode, ResponseType,
-            State, response_type::Awaited,
+            CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, RequestObject, ResponseMode,
+            ResponseType, State, response_type::Awaited,
         },
         binding::{Dpop, KeptKey},
         client::{ClientId, ClientMetadata},
@@ -63,11 +63,14 @@ const RESERVED: [&str; 13] = [
 #[derive(Clone)]
 pub struct AuthorizationRequest {
     /// The URL up to the parameters that differ at every start.
-    prefix: String,
+    pub(super) prefix: String,
+    /// Where the parameters begin in it.
+    pub(super) joint: usize,
     /// Where the response type stands in it.
     response_type: Range<usize>,
-    asked: Arc<Asked>,
+    pub(super) asked: Arc<Asked>,
     has_nonce: bool,
+    pub(super) object: Option<RequestObject>,
 }
 
 /// What all sign-ins of one request have in common, shared by them.
@@ -96,6 +99,7 @@ impl AuthorizationRequest {
             return Err(Error::new(ErrorKind::Config, Reason::PkceUnsupported));
         }
         let mut prefix = with_joint(server.authorization_endpoint()?);
+        let joint = prefix.len();
         prefix.push_str("response_type=");
         let response_type = prefix.len()..prefix.len() + ResponseType::Code.as_str().len();
         prefix.push_str(ResponseType::Code.as_str());
@@ -108,7 +112,8 @@ impl AuthorizationRequest {
             key: None,
             awaited: Awaited::default(),
         };
-        let mut request = Self { prefix, response_type, asked: Arc::new(asked), has_nonce: false };
+        let asked = Arc::new(asked);
+        let mut request = Self { prefix, joint, response_type, asked, has_nonce: false, object: None };
         request.push("client_id", client.id().as_str());
         request.push("redirect_uri", redirect_uri.as_str());
         Ok(request)
@@ -239,12 +244,30 @@ impl AuthorizationRequest {
         }
     }
 
+    /// Sends all parameters in a request object (RFC 9101, OpenID Connect Core §6), in place of one said before.
+    #[must_use]
+    pub fn with_request_object(mut self, object: RequestObject) -> Self {
+        self.object = Some(object);
+        self
+    }
+
     /// Begins one sign-in: the URL for the browser, and what must be kept until the browser comes back.
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::RandomFailed`].
+    /// `Config`: [`Reason::RandomFailed`]. With a request object also [`Reason::SigningFailed`], and
+    /// [`Reason::UnsupportedAlgorithm`] for a key that is elsewhere, which signs in
+    /// [`AuthorizationStart`](super::AuthorizationStart).
     pub fn start(&self, env: &Env<'_>) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+        if let Some(object) = &self.object {
+            return self.start_with(object, env);
+        }
+        let (url, pending) = self.complete(&self.prefix, env)?;
+        Ok((AuthorizationUrl(url), pending))
+    }
+
+    /// Adds what differs at every start to this beginning.
+    pub(super) fn complete(&self, prefix: &str, env: &Env<'_>) -> Result<(String, PendingAuthorization)> {
         const STATE: &str = "&state=";
         const CHALLENGE: &str = "&code_challenge_method=S256&code_challenge=";
         const NONCE: &str = "&nonce=";
@@ -261,8 +284,8 @@ impl AuthorizationRequest {
         let challenge = verifier.challenge(env.crypto);
 
         let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;
-        let mut url = String::with_capacity(self.prefix.len() + added);
-        url.push_str(&self.prefix);
+        let mut url = String::with_capacity(prefix.len() + added);
+        url.push_str(prefix);
         url.push_str(STATE);
         url.push_str(state.expose());
         if self.asked.awaited.response_type.has_code() {
@@ -275,7 +298,7 @@ impl AuthorizationRequest {
         }
         let pending =
             PendingAuthorization { asked: self.asked.clone(), state, verifier, nonce, created: env.now };
-        Ok((AuthorizationUrl(url), pending))
+        Ok((url, pending))
     }
 }
 
