@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use valetkey_proto::{
     Party, Result,
+    crypto::SignatureAlgorithm,
     oauth2::{
         authorization::AuthorizationRequest,
-        client::{ClientAuth, ClientId, ClientMetadata},
+        client::{AssertionKey, ClientAuth, ClientId, ClientMetadata},
         server::{Discovery, Issuer, ServerMetadata},
     },
     secret::ClientSecret,
@@ -125,8 +126,15 @@ fn suitable(server: &ServerMetadata, secret: ClientSecret) -> ClientAuth {
     } else if server.supports_auth("client_secret_post") {
         ClientAuth::secret_post(secret)
     } else if server.supports_auth("client_secret_jwt") {
-        ClientAuth::secret_jwt(secret)
+        ClientAuth::assertion(AssertionKey::secret(suitable_hmac(server), secret))
     } else {
         ClientAuth::secret_basic(secret)
     }
+}
+
+/// By what a secret signs assertions: HS256, unless the server says that it only takes others.
+fn suitable_hmac(server: &ServerMetadata) -> SignatureAlgorithm {
+    let is_taken = |hmac: &SignatureAlgorithm| server.supports_auth_algorithm(hmac.name()) != Some(false);
+    let hmacs = [SignatureAlgorithm::Hs256, SignatureAlgorithm::Hs384, SignatureAlgorithm::Hs512];
+    hmacs.into_iter().find(is_taken).unwrap_or(SignatureAlgorithm::Hs256)
 }
