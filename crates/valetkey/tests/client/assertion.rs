@@ -21,7 +21,8 @@ use valetkey::{
 };
 use valetkey_http::{Backend, Response, backend_fn};
 use valetkey_testkit::{
-    Audience, AuthMethod, Entry, HMAC_SECRET, Place, Provider, SERVICE_ACCOUNT, block_on, fault,
+    Audience, AuthMethod, Dpop, DpopNonces, Entry, HMAC_SECRET, Place, Provider, SERVICE_ACCOUNT, block_on,
+    fault,
     keys::{self, TestKey},
 };
 
@@ -118,6 +119,42 @@ fn t18_a_retry_is_not_taken_for_a_replay() {
             let sent = assertions(&provider, "client_assertion");
             assert!(sent.len() == 2 && all_differ(&sent), "{row}: {sent:?}");
         }
+    }
+}
+
+#[test]
+fn t18_a_demand_for_a_nonce_is_answered_with_another_assertion_and_another_proof() {
+    let es256 = keys::es256();
+    let proving = RemoteKey::new("kms/es256", SignatureAlgorithm::Es256).with_public_jwk(&es256.public_jwk());
+    for (auth_key, proof_key) in [
+        (key(es256), None),
+        (remote("kms/es256"), None),
+        (remote("kms/es256"), Some(SigningKey::Remote(proving))),
+    ] {
+        let provider = Provider::builder().dpop(Dpop::Demanded).dpop_nonces(DpopNonces::Token).build();
+        let builder = builder_of(&provider, "signed").auth(ClientAuth::private_key_jwt(auth_key));
+        let builder = match proof_key {
+            Some(key) => builder.dpop_key(key),
+            None => builder.dpop(),
+        };
+        let client = block_on(builder.signer(Kms(provider.clone())).build()).unwrap();
+        let session = sign_in(&client, &provider).unwrap();
+        provider.renew_dpop_nonces();
+        block_on(session.refresh()).unwrap();
+
+        let asked: Vec<_> =
+            provider.transcript().into_iter().filter(|entry| entry.place() == Place::Token).collect();
+        let statuses: Vec<_> = asked.iter().filter_map(Entry::status).collect();
+        assert_eq!(statuses, [400, 200, 400, 200]);
+        let proof = |entry: &Entry| claims_of(entry.headers().get("dpop")?.to_str().ok()?).into();
+        let proofs: Vec<Value> = asked.iter().filter_map(proof).collect();
+        let sent = assertions(&provider, "client_assertion");
+        assert!(proofs.len() == 4 && all_differ(&proofs), "{proofs:?}");
+        assert!(sent.len() == 4 && all_differ(&sent), "{sent:?}");
+        // The first renewal still has the nonce of the sign-in.
+        let nonces: Vec<_> = proofs.iter().map(|claims| claims["nonce"].as_str()).collect();
+        assert!(nonces[0].is_none() && nonces[1] == nonces[2], "{nonces:?}");
+        assert!(nonces[1].is_some() && nonces[3].is_some() && nonces[1] != nonces[3], "{nonces:?}");
     }
 }
 

@@ -43,7 +43,8 @@ impl Jwt {
         let algorithm = unverified.algorithm();
         let json = String::from_utf8(unverified.kept_payload().ok()?).ok()?;
         check_shape(&json).ok()?;
-        let found = Found::read(&json).ok()?;
+        let mut found = Found::default();
+        found.read(&json).ok()?;
         let pieces = PiecesOf::of(&json, &found);
         Some(Self::new(Kind::IdToken, algorithm, json, pieces))
     }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use http::{Method, Uri};
 
 use super::{
-    super::{Jwk, VerifyingKeys, check_shape, jws::Jws, jws::Unverified, malformed, missing, untrusted},
+    super::{Jwk, VerifyingKeys, check_shape, jws::Unverified, malformed, missing, untrusted},
     Jwt, Kind, TokenHash, hash,
     kind::Rules,
     proof,
@@ -123,9 +123,10 @@ impl Validator {
         if self.kind == Kind::DpopProof {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("validate_proof"));
         }
-        let jws = Unverified::parse(token)?.verify(keys)?;
-        let (algorithm, json) = self.open(jws)?;
-        let found = Found::read(&json)?;
+        let unverified = Unverified::parse(token)?;
+        let (algorithm, json) = self.open(&unverified, keys)?;
+        let mut found = Found::default();
+        found.read(&json)?;
         self.check(&found, env.now)?;
         if self.kind == Kind::IdToken {
             expected.check_nonce(&found)?;
@@ -157,29 +158,30 @@ impl Validator {
         }
         let key = jwk.verifying_key(algorithm, env.crypto).map_err(|_| untrusted(Reason::KeyNotFound))?;
         let keys = VerifyingKeys::from(key.without_kid());
-        let (algorithm, json) = self.open(unverified.verify(&keys)?)?;
-        let found = Found::read(&json)?;
+        let (algorithm, json) = self.open(&unverified, &keys)?;
+        let mut found = Found::default();
+        found.read(&json)?;
         self.check(&found, env.now)?;
         request.check(&found, &jwk, env)?;
         let pieces = PiecesOf::of(&json, &found);
         Ok((Jwt::new(self.kind, algorithm, json, pieces), jwk))
     }
 
-    /// The payload of a token that is called as its kind is.
-    fn open(&self, jws: Jws) -> Result<(SignatureAlgorithm, String)> {
+    /// The payload of a token that is verified, and is called as its kind is.
+    fn open(&self, token: &Unverified<'_>, keys: &VerifyingKeys) -> Result<(SignatureAlgorithm, String)> {
+        let payload = token.verified(keys)?;
         let rules = self.kind.rules();
         let is_own = |typ: &str| rules.typ.iter().any(|own| own.eq_ignore_ascii_case(typ));
-        let fits = match jws.typ() {
+        let fits = match token.typ() {
             None => rules.untyped,
             Some(typ) => is_own(typ) || rules.untyped && typ.eq_ignore_ascii_case("JWT"),
         };
         if !fits {
             return Err(untrusted(Reason::KindMismatch).with_detail("typ"));
         }
-        let algorithm = jws.algorithm();
-        let json = String::from_utf8(jws.into_payload()).map_err(|_| malformed("claims"))?;
+        let json = String::from_utf8(payload).map_err(|_| malformed("claims"))?;
         check_shape(&json)?;
-        Ok((algorithm, json))
+        Ok((token.algorithm(), json))
     }
 
     /// What the table says, and who, for whom and when.
