@@ -5,6 +5,8 @@ mod authorize;
 mod binding;
 mod builder;
 mod credentials;
+mod logout;
+mod registration;
 mod relation;
 mod wishes;
 
@@ -29,6 +31,8 @@ pub use assertion::JwtBearer;
 pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
+pub use logout::Logout;
+pub use registration::Registrar;
 use relation::{Origination, Relation};
 
 use crate::{
