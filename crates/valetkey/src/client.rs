@@ -7,6 +7,8 @@ mod binding;
 mod builder;
 mod credentials;
 mod identity;
+mod logout;
+mod registration;
 mod relation;
 mod wishes;
 
@@ -33,6 +35,8 @@ pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
 use identity::Keys;
+pub use logout::Logout;
+pub use registration::Registrar;
 use relation::{Origination, Relation};
 
 use crate::{

@@ -54,8 +54,12 @@ enum Key {
 
 impl ClientBuilder {
     pub(super) fn new(backend: impl Backend) -> Self {
+        Self::on(Runtime::new(backend))
+    }
+
+    pub(super) fn on(runtime: Runtime) -> Self {
         Self {
-            runtime: Runtime::new(backend),
+            runtime,
             server: None,
             id: String::new(),
             secret: None,

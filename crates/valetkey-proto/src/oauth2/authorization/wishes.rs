@@ -79,7 +79,7 @@ impl Display {
 /// let request = AuthorizationRequest::new(&server, &client)?
 ///     .with_scope("openid")?
 ///     .with_prompt(&[Prompt::Login, Prompt::Consent])?
-/// ///     .with_login_hint("joe@example.com")?;
+///     .with_login_hint("joe@example.com")?;
 /// let (url, _) = request.start(&env)?;
 /// assert!(url.as_str().contains("&prompt=login+consent&login_hint=joe%40example.com&"));
 /// # Ok::<(), valetkey_proto::Error>(())
