@@ -5,7 +5,10 @@ use std::fmt;
 use valetkey_proto::{
     Result,
     oauth2::authorization::AuthorizationUrl,
-    oidc::logout::{LogoutRequest, PendingLogout},
+    oidc::{
+        IdToken,
+        logout::{LogoutRequest, PendingLogout},
+    },
     secret::Secret,
 };
 
@@ -77,6 +80,11 @@ impl Client {
 }
 
 impl Logout {
+    /// Says whose session ends: that of this user, who signed in here.
+    pub fn user(self, user: &IdToken) -> Self {
+        self.id_token_hint(user.text().expose())
+    }
+
     /// Says whose session ends, by an ID token of this server, be it expired. Without it, most servers ask the user.
     pub fn id_token_hint(mut self, id_token: impl Into<String>) -> Self {
         self.id_token_hint = id_token.into();
