@@ -69,7 +69,7 @@ fn parts<const N: usize>(text: &str) -> Result<[&str; N]> {
 }
 
 /// Refuses JSON that is nested deeper, or has more in it, than tokens have.
-fn check_shape(json: &str) -> Result<()> {
+pub(crate) fn check_shape(json: &str) -> Result<()> {
     // Nearly every token is too short for so many items, and has so few brackets that no nesting of them is too deep.
     // Counting is quick, in bytes that hold a count each.
     let opened = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();

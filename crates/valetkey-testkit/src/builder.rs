@@ -8,6 +8,7 @@ use crate::{
     dpop::{Dpop, DpopNonces},
     fault::Fault,
     oauth1,
+    openid::OpenId,
     provider::Provider,
     run::Spawning,
     settings::{Audience, AuthMethod, Issuer, RegisteredClient, Settings, WellKnown},
@@ -178,6 +179,19 @@ impl ProviderBuilder {
     /// The rules and the clients of OAuth 1.0a.
     pub fn oauth1(mut self, rules: oauth1::Rules) -> Self {
         self.settings.oauth1 = rules;
+        self
+    }
+
+    /// Makes it a provider of OpenID Connect, too; it is none by default.
+    ///
+    /// ```
+    /// use valetkey_testkit::{OpenId, Provider};
+    ///
+    /// let provider = Provider::builder().openid(OpenId::new().algorithms(["ES256"])).build();
+    /// # drop(provider);
+    /// ```
+    pub fn openid(mut self, openid: OpenId) -> Self {
+        self.settings.openid = Some(openid);
         self
     }
 

@@ -4,7 +4,8 @@ mod authorize;
 mod client_auth;
 mod metadata;
 mod oauth1;
-mod page;
+mod openid;
+pub(crate) mod page;
 mod resource;
 mod revocation;
 mod token;
@@ -14,6 +15,7 @@ use http::{Method, StatusCode, header::CONTENT_TYPE};
 use crate::{
     dpop::{Side, with_next_nonce},
     message::{Answer, Asked},
+    openid::OpenId,
     settings::Settings,
     state::State,
     transcript::Place,
@@ -27,6 +29,14 @@ pub(crate) enum Route {
     Decision,
     Token,
     Revocation,
+    /// OpenID Connect.
+    Keys,
+    UserInfo,
+    EndSession,
+    Register,
+    Registered,
+    Claims,
+    WebFinger,
     Me,
     Admin,
     Echo,
@@ -44,6 +54,11 @@ impl Route {
         let issuer = &settings.issuer;
         if !origin.eq_ignore_ascii_case(&issuer.origin) {
             return Self::Nowhere;
+        }
+        if let Some(openid) = &settings.openid
+            && let Some(route) = Self::find_openid(openid, path, &issuer.path)
+        {
+            return route;
         }
         if path.contains("/.well-known/") {
             let published = settings.documents.iter().any(|document| document.path(&issuer.path) == path);
@@ -67,12 +82,35 @@ impl Route {
         }
     }
 
+    /// What is there if OpenID Connect is.
+    fn find_openid(openid: &OpenId, path: &str, prefix: &str) -> Option<Self> {
+        // It belongs to the host (RFC 7033 §10.1).
+        if path == "/.well-known/webfinger" {
+            return Some(Self::WebFinger);
+        }
+        match path.strip_prefix(prefix)? {
+            "/jwks" => Some(Self::Keys),
+            "/userinfo" => Some(Self::UserInfo),
+            "/logout" => Some(Self::EndSession),
+            "/claims" => Some(Self::Claims),
+            "/register" if openid.registration => Some(Self::Register),
+            path if openid.registration && path.starts_with("/register/") => Some(Self::Registered),
+            _ => None,
+        }
+    }
+
     pub(crate) fn place(self, path: &str) -> Place {
         match self {
             Self::Metadata => Place::Metadata,
             Self::Authorize | Self::Decision => Place::Authorize,
             Self::Token => Place::Token,
             Self::Revocation => Place::Revocation,
+            Self::Keys => Place::Keys,
+            Self::UserInfo => Place::UserInfo,
+            Self::EndSession => Place::EndSession,
+            Self::Register | Self::Registered => Place::Registration,
+            Self::Claims => Place::Claims,
+            Self::WebFinger => Place::WebFinger,
             Self::Me | Self::Admin | Self::Echo | Self::Api1 => Place::Resource,
             Self::Temporary1 => Place::TemporaryCredentials,
             Self::Authorize1 | Self::Decision1 => Place::OwnerAuthorization,
@@ -86,8 +124,12 @@ impl Route {
     pub(crate) fn answer(self, state: &mut State, asked: Asked<'_>) -> Answer {
         let (is_get, is_post) = (asked.method == Method::GET, asked.method == Method::POST);
         let allowed = match self {
-            Self::Metadata | Self::Authorize | Self::Authorize1 => is_get,
-            Self::Decision | Self::Decision1 | Self::Token | Self::Revocation => is_post,
+            Self::Metadata | Self::Authorize1 | Self::Keys | Self::Claims | Self::WebFinger => is_get,
+            // OpenID Connect Core §3.1.2.1 wants both.
+            Self::Authorize => is_get || is_post && state.settings.openid.is_some(),
+            Self::UserInfo | Self::EndSession => is_get || is_post,
+            Self::Decision | Self::Decision1 | Self::Token | Self::Revocation | Self::Register => is_post,
+            Self::Registered => is_get || [Method::PUT, Method::DELETE].contains(asked.method),
             // RFC 5849 §2.1 wants POST; the field sends GET too.
             Self::Temporary1 | Self::Token1 => is_get || is_post,
             Self::Me | Self::Admin | Self::Echo | Self::Api1 | Self::Nowhere => true,
@@ -101,6 +143,13 @@ impl Route {
             Self::Decision => Ok(authorize::decide(state, asked)),
             Self::Token => token::answer(state, asked),
             Self::Revocation => revocation::answer(state, asked),
+            Self::Keys => Ok(openid::keys(state)),
+            Self::UserInfo => Ok(openid::user_info(state, asked)),
+            Self::EndSession => Ok(openid::end_session(state, asked)),
+            Self::Register => openid::register(state, asked),
+            Self::Registered => openid::manage(state, asked),
+            Self::Claims => Ok(openid::claims(state, asked)),
+            Self::WebFinger => Ok(openid::web_finger(&state.settings, asked)),
             Self::Me => Ok(resource::me(state, asked)),
             Self::Admin => Ok(resource::admin(state, asked)),
             Self::Echo => Ok(resource::echo(state, asked)),
@@ -114,7 +163,7 @@ impl Route {
         let answer = answered.unwrap_or_else(Answer::from);
         match self {
             Self::Token => with_next_nonce(state, Side::Token, answer),
-            Self::Me | Self::Admin | Self::Echo => with_next_nonce(state, Side::Api, answer),
+            Self::Me | Self::Admin | Self::Echo | Self::UserInfo => with_next_nonce(state, Side::Api, answer),
             _ => answer,
         }
     }

@@ -2,6 +2,8 @@
 
 mod apply;
 mod edit;
+mod jwt;
+mod keys;
 mod table;
 
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use valetkey_proto::{ErrorKind, Reason};
 
 pub(crate) use apply::Faults;
+pub use jwt::JwtEdit;
+pub use keys::KeyEdit;
 pub use table::{fault, faults};
 
 use crate::transcript::Place;
@@ -55,6 +59,19 @@ pub enum Feature {
     Assertion,
     /// Proofs of possession (RFC 9449); the provider must [offer](crate::Dpop::Offered) them.
     Dpop,
+    /// OpenID Connect: a login by the scope `openid`, with `UserInfo` after it; the provider must
+    /// [be one](crate::ProviderBuilder::openid). [`modules`](crate::faults) has more.
+    OpenId,
+    /// The same, asking for a sign-in that is no older than ten minutes: `max_age=600`.
+    MaxAge,
+    /// The same, asking for the class `phr` as an essential claim (OpenID Connect Core §5.5.1.1).
+    Acr,
+    /// The same, of a client that [registered](crate::RegisteredClient::user_info_signed_by) RS256 for `UserInfo`.
+    SignedUserInfo,
+    /// The same, with a refresh after it, and no `UserInfo`.
+    Refresh,
+    /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
+    BackChannelLogout,
 }
 
 impl Fault {
@@ -150,6 +167,12 @@ pub enum Effect {
     Drop,
     /// Changes to the parameters of the callback, in their order.
     Callback(&'static [Param]),
+    /// Changes to the JWT in the answer, or in the callback, in their order; it is signed again.
+    Jwt(&'static [JwtEdit]),
+    /// Changes to the JWK set in the answer, in their order.
+    Keys(&'static [KeyEdit]),
+    /// The provider's keys are replaced before the endpoint acts.
+    RotateKeys,
     /// Somebody else sends the client a callback first: the real one with these changes. Only
     /// [`Provider::callbacks`](crate::Provider::callbacks) shows it; a browser brings the real one alone.
     Forged(&'static [Param]),

@@ -55,6 +55,15 @@ impl Jwt {
         Some(kind.strip_prefix("application/").unwrap_or(&kind).to_owned())
     }
 
+    pub(crate) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// Whether there is no signature at all.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.signature.is_empty()
+    }
+
     fn claim(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }

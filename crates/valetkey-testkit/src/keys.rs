@@ -83,6 +83,18 @@ pub const fn other_es256() -> TestKey {
     key!("ES256", "p256-other")
 }
 
+/// What the provider itself signs with: two keys for each algorithm take turns.
+pub(crate) fn provider(algorithm: &str, generation: usize) -> Option<TestKey> {
+    let [first, second] = match algorithm {
+        "RS256" => [key!("RS256", "provider-rsa-1"), key!("RS256", "provider-rsa-2")],
+        "PS256" => [key!("PS256", "provider-rsa-1"), key!("PS256", "provider-rsa-2")],
+        "ES256" => [key!("ES256", "provider-p256-1"), key!("ES256", "provider-p256-2")],
+        "EdDSA" => [key!("EdDSA", "provider-ed25519-1"), key!("EdDSA", "provider-ed25519-2")],
+        _ => return None,
+    };
+    Some(if generation.is_multiple_of(2) { first } else { second })
+}
+
 /// The public halves of all keys that the provider knows, as a JWK set (RFC 7517 §5).
 #[must_use]
 pub fn jwks() -> String {
@@ -137,7 +149,7 @@ impl TestKey {
         format!("{signed}.{signature}")
     }
 
-    fn public(&self) -> Value {
+    pub(crate) fn public(&self) -> Value {
         let mut jwk: Value = serde_json::from_str(self.jwk).unwrap_or_default();
         if let Some(members) = jwk.as_object_mut() {
             members.retain(|name, _| ["kid", "kty", "crv", "n", "e", "x", "y"].contains(&name.as_str()));

@@ -70,11 +70,20 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// What the page in the body has the browser post.
+    pub(crate) post: Option<Post>,
+}
+
+/// A form that the browser posts to the client by itself (OAuth 2.0 Form Post Response Mode).
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub(crate) uri: String,
+    pub(crate) params: Vec<(String, String)>,
 }
 
 impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), post: None }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {

@@ -58,10 +58,10 @@ struct Shared {
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    state: State,
+pub(crate) struct Inner {
+    pub(crate) state: State,
     transcript: Transcript,
-    faults: Faults,
+    pub(crate) faults: Faults,
 }
 
 impl Provider {
@@ -122,7 +122,12 @@ impl Provider {
         issuer.text = format!("{origin}{}", issuer.path);
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    /// What time it is.
+    pub(crate) fn time(&self) -> SystemTime {
+        self.shared.clock.now()
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -163,15 +168,7 @@ impl Provider {
     ///
     /// As [`visit`](Self::visit).
     pub fn callbacks(&self, url: impl AsRef<str>) -> Result<Vec<String>, VisitError> {
-        let uri: Uri = url.as_ref().parse().map_err(|_| VisitError::Elsewhere)?;
-        if !self.is_authorization_endpoint(&uri) {
-            return Err(VisitError::Elsewhere);
-        }
-        let (headers, body) = (HeaderMap::new(), Bytes::new());
-        let script = self.answer(&Method::GET, &uri, &headers, &body, None);
-        if script.fate != Fate::Answered {
-            return Err(VisitError::Unreachable);
-        }
+        let script = self.open(url.as_ref())?;
         let location = script.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
         match location {
             Some(location) if script.status == StatusCode::SEE_OTHER => {
@@ -179,12 +176,18 @@ impl Provider {
                 callbacks.push(location.into_owned());
                 Ok(callbacks)
             }
-            _ => {
-                let page: Vec<u8> = script.body.pieces.iter().flatten().copied().collect();
-                let html = String::from_utf8_lossy(&page).into_owned();
-                Err(VisitError::Page { status: script.status, html })
-            }
+            _ => Err(VisitError::page(&script)),
         }
+    }
+
+    /// What the browser gets from the provider.
+    pub(crate) fn open(&self, url: &str) -> Result<Script, VisitError> {
+        let uri: Uri = url.parse().map_err(|_| VisitError::Elsewhere)?;
+        if !self.is_for_browsers(&uri) {
+            return Err(VisitError::Elsewhere);
+        }
+        let script = self.answer(&Method::GET, &uri, &HeaderMap::new(), &Bytes::new(), None);
+        if script.fate == Fate::Answered { Ok(script) } else { Err(VisitError::Unreachable) }
     }
 
     /// Plays the browser of a user who must carry a PIN to the client by hand, because its callback is
@@ -201,10 +204,10 @@ impl Provider {
         pin.map(|(pin, _)| pin.to_owned()).ok_or(page)
     }
 
-    fn is_authorization_endpoint(&self, uri: &Uri) -> bool {
+    fn is_for_browsers(&self, uri: &Uri) -> bool {
         let inner = self.inner();
         let route = Route::find(&inner.state.settings, &origin(uri), uri.path());
-        matches!(route, Route::Authorize | Route::Authorize1)
+        matches!(route, Route::Authorize | Route::Authorize1 | Route::EndSession)
     }
 }
 
@@ -322,8 +325,7 @@ impl Provider {
         };
         let records = inner.state.settings.records;
         inner.transcript.note(place, records, entry);
-        let state = &mut inner.state;
-        let script = inner.faults.play(place, || route.answer(state, asked));
+        let script = inner.faults.play(place, now, &mut inner.state, |state| route.answer(state, asked));
         if let Some(entry) = inner.transcript.entries.last_mut().filter(|_| records) {
             entry.status = (script.fate == Fate::Answered).then_some(script.status);
         }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_LENGTH};
 
-use crate::message::Answer;
+use crate::message::{Answer, Post};
 
 /// An answer and its fate, played in virtual time in this process or on a socket.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) unframed: bool,
     /// Callbacks that somebody else sends to the client before the browser comes.
     pub(crate) forged: Vec<String>,
+    /// What the page in the body has the browser post.
+    pub(crate) post: Option<Post>,
 }
 
 /// How far the exchange gets.
@@ -56,7 +58,7 @@ pub(crate) enum End {
 
 impl From<Answer> for Script {
     fn from(answer: Answer) -> Self {
-        let Answer { status, mut headers, body } = answer;
+        let Answer { status, mut headers, body, post } = answer;
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let pieces = if body.is_empty() { VecDeque::new() } else { VecDeque::from([body]) };
         Self {
@@ -67,6 +69,7 @@ impl From<Answer> for Script {
             body: Feed { pieces, gap: Duration::ZERO, end: End::Done },
             unframed: false,
             forged: Vec::new(),
+            post,
         }
     }
 }

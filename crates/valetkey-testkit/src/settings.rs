@@ -7,6 +7,7 @@ use crate::{
     dpop::{Dpop, DpopNonces},
     jose::Key,
     keys, oauth1,
+    openid::{OpenId, OpenIdOfClient},
     user::User,
 };
 
@@ -29,6 +30,7 @@ pub struct RegisteredClient {
     pub(crate) methods: Vec<AuthMethod>,
     /// Its public keys.
     pub(crate) keys: Vec<Key>,
+    pub(crate) openid: OpenIdOfClient,
 }
 
 impl RegisteredClient {
@@ -74,6 +76,7 @@ impl RegisteredClient {
             redirect_uris: Vec::new(),
             methods: vec![AuthMethod::None],
             keys: Vec::new(),
+            openid: OpenIdOfClient::default(),
         }
     }
 
@@ -228,6 +231,7 @@ pub(crate) struct Settings {
     pub(crate) service_accounts: Vec<ServiceAccount>,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
+    pub(crate) openid: Option<OpenId>,
 }
 
 impl Settings {
@@ -278,6 +282,7 @@ impl Default for Settings {
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
             records: true,
             oauth1: oauth1::Rules::default(),
+            openid: None,
         }
     }
 }

@@ -5,7 +5,13 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{dpop::Nonces, oauth1, random::SeededRandom, settings::Settings};
+use crate::{
+    dpop::Nonces,
+    oauth1,
+    openid::{OpenIdState, ResponseMode, ResponseType, Wish},
+    random::SeededRandom,
+    settings::Settings,
+};
 
 /// Everything that changes while the provider runs. The endpoints are functions of it and a request.
 #[derive(Debug)]
@@ -24,6 +30,7 @@ pub(crate) struct State {
     pub(crate) nonces: Nonces,
     /// What was issued by OAuth 1.0a.
     pub(crate) oauth1: oauth1::Credentials,
+    pub(crate) openid: OpenIdState,
 }
 
 /// One user's consent to one client; what is issued from it dies with it.
@@ -37,7 +44,7 @@ pub(crate) struct Grant {
 }
 
 /// The number of a [`Grant`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct GrantId(usize);
 
 /// A login that the authorization endpoint has checked.
@@ -50,6 +57,10 @@ pub(crate) struct Login {
     pub(crate) challenge: Option<String>,
     /// The thumbprint of the key that must redeem the code (RFC 9449 §10).
     pub(crate) key: Option<String>,
+    pub(crate) response: ResponseType,
+    pub(crate) mode: ResponseMode,
+    /// What makes it an authentication request (OpenID Connect Core §3.1.2.1).
+    pub(crate) openid: Option<Wish>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,6 +106,7 @@ impl State {
             used: HashSet::new(),
             nonces: Nonces::default(),
             oauth1: oauth1::Credentials::default(),
+            openid: OpenIdState::default(),
         }
     }
 
@@ -124,8 +136,7 @@ impl State {
         self.oauth1.revoke_all(true);
     }
 
-    pub(crate) fn add_code(&mut self, user: &str, login: &Login, now: SystemTime) -> String {
-        let grant = self.add_grant(&login.client, Some(user), &login.scope);
+    pub(crate) fn add_code(&mut self, grant: GrantId, login: &Login, now: SystemTime) -> String {
         let text = format!("code-{}", self.random.text());
         let code = Code {
             grant,

@@ -11,7 +11,7 @@ use crate::message::Params;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Place {
-    /// Any address under `/.well-known/`, published or not.
+    /// Any address under `/.well-known/`, published or not, but for WebFinger.
     Metadata,
     /// The authorization endpoint, which only browsers visit. Its answer is the callback.
     Authorize,
@@ -19,6 +19,20 @@ pub enum Place {
     Token,
     /// The revocation endpoint.
     Revocation,
+    /// The keys of the provider (OpenID Connect Core §10.1.1).
+    Keys,
+    /// `UserInfo` (OpenID Connect Core §5.3).
+    UserInfo,
+    /// Where clients register, and change what they registered (RFC 7591, RFC 7592).
+    Registration,
+    /// Where distributed claims are (OpenID Connect Core §5.6.2).
+    Claims,
+    /// Where a user's provider is looked up (RFC 7033).
+    WebFinger,
+    /// Where only browsers come to sign out (RP-Initiated Logout §2).
+    EndSession,
+    /// What the provider sends to clients (Back-Channel Logout §2.5). No request comes here.
+    BackChannelLogout,
     /// The protected resources under `/api/` and `/oauth1/api`.
     Resource,
     /// Where OAuth 1.0a clients get temporary credentials (RFC 5849 §2.1).
@@ -154,7 +168,10 @@ impl Transcript {
     }
 
     fn by_browsers(&self) -> usize {
-        self.count(Place::Authorize) + self.count(Place::OwnerAuthorization)
+        [Place::Authorize, Place::OwnerAuthorization, Place::EndSession]
+            .map(|place| self.count(place))
+            .iter()
+            .sum()
     }
 
     /// Counts a request; the entry is made only if it is to be kept.
@@ -171,16 +188,19 @@ impl Transcript {
 }
 
 /// Parameters whose values are shown; all others may be secrets.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 17] = [
     "client_id",
     "code_challenge_method",
     "error",
     "grant_type",
+    "max_age",
     "oauth_callback",
     "oauth_consumer_key",
     "oauth_problem",
     "oauth_signature_method",
     "oauth_version",
+    "post_logout_redirect_uri",
+    "prompt",
     "redirect_uri",
     "response_mode",
     "response_type",

@@ -4,6 +4,8 @@ use std::{error::Error, fmt};
 
 use http::StatusCode;
 
+use crate::script::Script;
+
 /// Who sits at the browser when a login is shown to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User(pub(crate) Mind);
@@ -51,6 +53,14 @@ pub enum VisitError {
     },
     /// A fault broke the connection.
     Unreachable,
+}
+
+impl VisitError {
+    /// The page that this answer shows.
+    pub(crate) fn page(script: &Script) -> Self {
+        let page: Vec<u8> = script.body.pieces.iter().flatten().copied().collect();
+        Self::Page { status: script.status, html: String::from_utf8_lossy(&page).into_owned() }
+    }
 }
 
 impl fmt::Display for VisitError {

@@ -86,6 +86,11 @@ impl<'a> Unverified<'a> {
         self.header.jwk()
     }
 
+    /// The payload of what was verified before it was kept.
+    pub(super) fn kept_payload(&self) -> Result<Vec<u8>> {
+        decode(self.payload)
+    }
+
     /// Verifies it. If it names a key, that one is tried, and otherwise at most eight.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! Authorization server metadata (RFC 8414 §2), the same at every well-known address.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::token::JWT_BEARER;
 use crate::{
     dpop::Dpop,
     jose::{ASYMMETRIC, SYMMETRIC},
     message::Answer,
+    openid::{ACR, OpenId, ResponseType},
     settings::{AuthMethod, Settings},
 };
 
@@ -44,5 +45,55 @@ pub(super) fn answer(settings: &Settings) -> Answer {
         // RFC 9207 §3.
         document["authorization_response_iss_parameter_supported"] = true.into();
     }
+    if let Some(openid) = &settings.openid {
+        add_openid(&mut document, settings, openid);
+    }
     Answer::json(StatusCode::OK, &document)
+}
+
+/// By what ID tokens can be signed; `none` only if a client asks for it, which the code flow allows (OpenID Connect
+/// Registration §2).
+pub(super) const SIGNED_BY: [&str; 6] = ["RS256", "PS256", "ES256", "EdDSA", "HS256", "none"];
+
+/// OpenID Connect Discovery §3, and the metadata of the logout specifications.
+fn add_openid(document: &mut Value, settings: &Settings, openid: &OpenId) {
+    let issuer = &settings.issuer;
+    let asymmetric = SIGNED_BY.into_iter().filter(|name| openid.algorithms.contains(name));
+    let signed_by: Vec<_> = asymmetric.chain(["HS256", "none"]).collect();
+    let objects: Vec<_> = ASYMMETRIC.into_iter().chain(SYMMETRIC).chain(["none"]).collect();
+    let members = json!({
+        "jwks_uri": issuer.url("/jwks"),
+        "userinfo_endpoint": issuer.url("/userinfo"),
+        "end_session_endpoint": issuer.url("/logout"),
+        "response_types_supported": ResponseType::ALL.map(ResponseType::name),
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "grant_types_supported":
+            ["authorization_code", "implicit", "refresh_token", "client_credentials", JWT_BEARER],
+        "scopes_supported":
+            ["openid", "profile", "email", "address", "phone", "offline_access", "read", "write", "admin"],
+        "subject_types_supported": ["public", "pairwise"],
+        "id_token_signing_alg_values_supported": signed_by,
+        "userinfo_signing_alg_values_supported": signed_by,
+        "request_object_signing_alg_values_supported": objects,
+        "acr_values_supported": ACR,
+        "claim_types_supported": ["normal", "aggregated", "distributed"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "name", "given_name",
+            "family_name", "email", "email_verified", "address", "phone_number", "phone_number_verified",
+        ],
+        "claims_parameter_supported": true,
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": true,
+        "require_request_uri_registration": false,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
+    });
+    if let Value::Object(members) = members {
+        members.into_iter().for_each(|(name, value)| document[name] = value);
+    }
+    if openid.registration {
+        document["registration_endpoint"] = issuer.url("/register").into();
+    }
 }

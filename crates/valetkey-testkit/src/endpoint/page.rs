@@ -4,7 +4,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, StatusCode, header::CONTENT_SECURITY_POLICY, header::X_FRAME_OPTIONS};
 use ring::digest::{SHA256, digest};
 
-use crate::{message::Answer, settings::Settings};
+use crate::{
+    message::{Answer, Post},
+    settings::Settings,
+};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;font:1.0625rem/1.5 system-ui,sans-serif}\
@@ -57,6 +60,28 @@ pub(super) fn pin(pin: Option<&str>) -> Answer {
     page(StatusCode::OK, "Signed in", &format!("<h1>The application may sign you in</h1>{pin}"))
 }
 
+/// Has the browser post the answer to the client (OAuth 2.0 Form Post Response Mode §2 and §5).
+pub(crate) fn form_post(post: Post) -> Answer {
+    const SCRIPT: &str = "document.forms[0].submit()";
+    let inputs = post.params.iter().map(|(name, value)| {
+        let (name, value) = (escaped(name), escaped(value));
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
+    });
+    let main = format!(
+        "<h1>You are signed in</h1><form method=\"post\" action=\"{}\">{}<button>Continue</button></form>\
+         <script>{SCRIPT}</script>",
+        escaped(&post.uri),
+        inputs.collect::<String>(),
+    );
+    let script = format!("; script-src 'sha256-{}'", sha256(SCRIPT));
+    Answer { post: Some(post), ..page_with(StatusCode::OK, "Signed in", &main, &script) }
+}
+
+/// Shows that the user has signed out.
+pub(super) fn signed_out() -> Answer {
+    page(StatusCode::OK, "Signed out", "<h1>You are signed out</h1>")
+}
+
 pub(super) fn error(status: StatusCode, why: &str) -> Answer {
     page(status, "Cannot sign in", &format!("<h1>Cannot sign in</h1><p>{}.</p>", escaped(why)))
 }
@@ -64,18 +89,27 @@ pub(super) fn error(status: StatusCode, why: &str) -> Answer {
 /// `form-action` is left out on purpose: browsers apply it to the redirect that answers the form, and that
 /// goes to the client.
 fn page(status: StatusCode, title: &str, main: &str) -> Answer {
+    page_with(status, title, main, "")
+}
+
+fn page_with(status: StatusCode, title: &str, main: &str, more: &str) -> Answer {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title}</title><style>{STYLE}</style></head><body><main>{main}</main></body></html>"
     );
-    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    let policy =
-        format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'");
+    let style = sha256(STYLE);
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'{more}"
+    );
     Answer::page(status, html)
         .with(CONTENT_SECURITY_POLICY, policy)
         .with(X_FRAME_OPTIONS, "DENY")
         .with(HeaderName::from_static("x-content-type-options"), "nosniff")
+}
+
+fn sha256(text: &str) -> String {
+    STANDARD.encode(digest(&SHA256, text.as_bytes()))
 }
 
 fn escaped(text: &str) -> String {

@@ -53,7 +53,7 @@ fn guarded(
 }
 
 /// The token that came with the request, or why there is none.
-fn access(state: &mut State, asked: Asked<'_>) -> Result<Access, Challenge> {
+pub(super) fn access(state: &mut State, asked: Asked<'_>) -> Result<Access, Challenge> {
     let schemes: &[Scheme] = match state.settings.dpop {
         Dpop::Off => &[Scheme::Bearer],
         Dpop::Offered => &[Scheme::Bearer, Scheme::Dpop],
@@ -70,6 +70,16 @@ fn access(state: &mut State, asked: Asked<'_>) -> Result<Access, Challenge> {
     let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(no_token)?;
     let scheme =
         schemes.iter().find(|known| known.name().eq_ignore_ascii_case(scheme)).ok_or_else(no_token)?;
+    access_by(state, asked, *scheme, token)
+}
+
+/// The token, once it is known to be good and to be presented as it must be.
+pub(super) fn access_by(
+    state: &mut State,
+    asked: Asked<'_>,
+    scheme: Scheme,
+    token: &str,
+) -> Result<Access, Challenge> {
     let access = state.access(token, asked.now).cloned();
     let access = access.ok_or_else(|| scheme.refusal(INVALID_TOKEN))?;
     let key = match scheme {
@@ -95,13 +105,13 @@ fn proved(state: &mut State, asked: Asked<'_>, token: &str) -> Result<String, Ch
 }
 
 #[derive(Clone, Copy)]
-enum Scheme {
+pub(super) enum Scheme {
     Bearer,
     Dpop,
 }
 
 impl Scheme {
-    fn of(access: &Access) -> Self {
+    pub(super) fn of(access: &Access) -> Self {
         if access.key.is_some() { Self::Dpop } else { Self::Bearer }
     }
 
@@ -121,14 +131,14 @@ const INVALID_TOKEN: &str = "error=\"invalid_token\", error_description=\"expire
 const OF_ANOTHER_KEY: &str = "error=\"invalid_token\", error_description=\"bound to another key\"";
 
 /// A status, a `WWW-Authenticate` for each scheme (RFC 6750 §3, RFC 9449 §7.1), and maybe a nonce.
-struct Challenge {
+pub(super) struct Challenge {
     status: StatusCode,
     schemes: Vec<String>,
     nonce: Option<String>,
 }
 
 impl Challenge {
-    fn new(status: StatusCode, schemes: &[Scheme], error: &str) -> Self {
+    pub(super) fn new(status: StatusCode, schemes: &[Scheme], error: &str) -> Self {
         let comma = if error.is_empty() { "" } else { ", " };
         let text = |scheme: &Scheme| match scheme {
             Scheme::Bearer => format!("Bearer realm=\"api\"{comma}{error}"),

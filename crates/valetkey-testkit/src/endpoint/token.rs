@@ -16,6 +16,7 @@ use crate::{
     dpop::{Dpop, Refused, Side, prove},
     jose::Jwt,
     message::{Answer, Asked, Params, Refusal},
+    openid::{Bound, id_token},
     state::{GrantId, State},
 };
 
@@ -91,7 +92,7 @@ fn authorization_code(state: &mut State, caller: &Caller, form: &Params) -> Resu
     let scope = state.grant(code.grant).scope.clone();
     let key = caller.key.as_deref();
     let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(code.grant, key, now));
-    Ok(tokens(state, code.grant, &scope, refresh, caller))
+    Ok(tokens(state, Issue { grant: code.grant, scope: &scope, refresh, is_refreshed: false }, caller))
 }
 
 /// A verifier without a challenge is refused too, against a downgrade (RFC 9700 §4.8.2).
@@ -134,7 +135,7 @@ fn refresh_token(state: &mut State, caller: &Caller, form: &Params) -> Result<An
         state.spend_refresh(text, now);
         state.add_refresh(known.grant, caller.key.as_deref(), now)
     });
-    Ok(tokens(state, known.grant, &scope, next, caller))
+    Ok(tokens(state, Issue { grant: known.grant, scope: &scope, refresh: next, is_refreshed: true }, caller))
 }
 
 fn narrows(asked: &str, granted: &str) -> bool {
@@ -151,7 +152,7 @@ fn client_credentials(state: &mut State, caller: &Caller, form: &Params) -> Resu
         return Err(Refusal::new("invalid_scope", "the scope is malformed"));
     }
     let grant = state.add_grant(&caller.client, None, scope);
-    Ok(tokens(state, grant, scope, None, caller))
+    Ok(tokens(state, Issue::alone(grant, scope), caller))
 }
 
 /// RFC 7523 §2.1: without a refresh token, because the account can make another JWT at any time.
@@ -179,7 +180,7 @@ fn jwt_bearer(state: &mut State, asked: Asked<'_>, form: &Params) -> Result<Answ
     }
     let grant = state.add_grant(&account.name, user, scope);
     let caller = Caller { client: account.name, key, now: asked.now };
-    Ok(tokens(state, grant, scope, None, &caller))
+    Ok(tokens(state, Issue::alone(grant, scope), &caller))
 }
 
 /// RFC 6749 §3.3.
@@ -188,17 +189,31 @@ pub(super) fn valid_scope(scope: &str) -> bool {
     scope.is_empty() || scope.split(' ').all(|token| !token.is_empty() && token.bytes().all(valid))
 }
 
-/// RFC 6749 §5.1.
-fn tokens(
-    state: &mut State,
+/// What is to be issued.
+struct Issue<'a> {
     grant: GrantId,
-    scope: &str,
+    scope: &'a str,
     refresh: Option<String>,
-    caller: &Caller,
-) -> Answer {
+    is_refreshed: bool,
+}
+
+impl<'a> Issue<'a> {
+    /// An access token and nothing else.
+    fn alone(grant: GrantId, scope: &'a str) -> Self {
+        Self { grant, scope, refresh: None, is_refreshed: false }
+    }
+}
+
+/// RFC 6749 §5.1, OpenID Connect Core §3.1.3.3 and §12.2.
+fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
+    let Issue { grant, scope, refresh, is_refreshed } = issue;
     let key = caller.key.as_deref();
+    let token = state.add_access(grant, scope, key, caller.now);
+    let bound = Bound { access_token: Some(&token), is_refreshed, ..Bound::default() };
+    let is_openid = scope.split(' ').any(|scope| scope == "openid");
+    let id_token = is_openid.then(|| id_token(state, grant, bound, caller.now)).flatten();
     let mut body = json!({
-        "access_token": state.add_access(grant, scope, key, caller.now),
+        "access_token": token,
         "token_type": if key.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": state.settings.access_lifetime.as_secs(),
     });
@@ -207,6 +222,9 @@ fn tokens(
     }
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();
+    }
+    if let Some(id_token) = id_token {
+        body["id_token"] = id_token.into();
     }
     Answer::json(StatusCode::OK, &body)
         .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))

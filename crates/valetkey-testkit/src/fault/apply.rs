@@ -1,6 +1,6 @@
 //! The one place where faults happen: between an endpoint and the wire.
 
-use std::{collections::VecDeque, iter::repeat_n};
+use std::{collections::VecDeque, iter::repeat_n, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
@@ -10,11 +10,15 @@ use http::{
 
 use super::{
     Body, Effect, Fault, Param,
-    edit::{as_form, as_json, edit_callback, edit_form, edit_members, query_of},
+    edit::{as_form, as_json, edit_callback, edit_form, edit_location, edit_members, edit_posted, query_of},
+    jwt::{Beside, edit_jwt},
+    keys::edit_keys,
 };
 use crate::{
-    message::Answer,
+    endpoint::page::form_post,
+    message::{Answer, Post},
     script::{End, Fate, Script},
+    state::State,
     transcript::Place,
 };
 
@@ -38,31 +42,61 @@ impl Faults {
     }
 
     /// Lets the endpoint act, and the fault that is set at this place happen.
-    pub(crate) fn play(&mut self, place: Place, act: impl FnOnce() -> Answer) -> Script {
+    pub(crate) fn play(
+        &mut self,
+        place: Place,
+        now: SystemTime,
+        state: &mut State,
+        act: impl FnOnce(&mut State) -> Answer,
+    ) -> Script {
         let Some(effect) = self.next(place) else {
-            let answer = act();
+            let answer = act(state);
             self.remember(place, &answer);
             return answer.into();
         };
         match effect {
             Effect::Refuse => return Script { fate: Fate::Refused, ..Answer::empty(StatusCode::OK).into() },
             Effect::Answer { status, headers, body } => return answer_of(status, headers, body).into(),
+            Effect::RotateKeys => state.openid.keyring.rotate(),
             _ => {}
         }
-        let answer = act();
-        let (callback, forged) = match effect {
-            Effect::Callback(params) => (self.edited(&answer, params), None),
-            Effect::Forged(params) => (None, self.edited(&answer, params)),
-            _ => (None, None),
+        let mut answer = act(state);
+        let forged = match effect {
+            Effect::Forged(params) => self.edited(&answer, params),
+            _ => None,
+        };
+        let callback = match effect {
+            Effect::Callback(params) => self.edited(&answer, params),
+            _ => None,
         };
         self.remember(place, &answer);
-        let mut script = Script::from(changed(answer, &effect));
-        if let Some(callback) = callback.and_then(|callback| HeaderValue::try_from(callback).ok()) {
-            script.headers.insert(LOCATION, callback);
+        match effect {
+            Effect::Callback(params) => {
+                if let Some(post) = answer.post.take() {
+                    let params = edit_posted(post.params, params);
+                    answer = form_post(Post { uri: post.uri, params });
+                }
+            }
+            Effect::Jwt(edits) => {
+                answer = with_jwt(answer, |jwt, beside| edit_jwt(state, now, jwt, beside, edits))
+            }
+            _ => {}
         }
+        if let Some(callback) = callback.and_then(|callback| HeaderValue::try_from(callback).ok()) {
+            answer.headers.insert(LOCATION, callback);
+        }
+        let mut script = Script::from(changed(answer, &effect));
         script.forged.extend(forged);
         on_the_way(&mut script, &effect);
         script
+    }
+
+    /// Lets the fault that is set at this place happen to a JWT that goes out by itself.
+    pub(crate) fn play_jwt(&mut self, place: Place, state: &State, now: SystemTime, jwt: String) -> String {
+        match self.next(place) {
+            Some(Effect::Jwt(edits)) => edit_jwt(state, now, &jwt, Beside::default(), edits),
+            Some(_) | None => jwt,
+        }
     }
 
     /// The effect of the first fault that is due here.
@@ -110,6 +144,7 @@ fn changed(mut answer: Answer, effect: &Effect) -> Answer {
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             answer.headers.insert(CONTENT_TYPE, form);
         }
+        Effect::Keys(edits) => answer.body = edit_keys(&answer.body, edits),
         Effect::Form(edits) => answer.body = edit_form(&answer.body, edits),
         Effect::AsJson => {
             answer.body = as_json(&answer.body);
@@ -120,6 +155,41 @@ fn changed(mut answer: Answer, effect: &Effect) -> Answer {
             answer = answer.with(HeaderName::from_static("x-filler"), "x".repeat(*length));
         }
         _ => {}
+    }
+    answer
+}
+
+/// The answer with another JWT, wherever it has one: as the body, as `id_token` in it, or in the callback.
+fn with_jwt(mut answer: Answer, edit: impl Fn(&str, Beside<'_>) -> String) -> Answer {
+    if answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/jwt") {
+        answer.body = edit(&String::from_utf8_lossy(&answer.body), Beside::default()).into();
+        return answer;
+    }
+    let in_params = |params: &mut Vec<(String, String)>| {
+        let get = |name: &str| params.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let (access_token, code, id_token) = (get("access_token"), get("code"), get("id_token"));
+        let beside = Beside { access_token: access_token.as_deref(), code: code.as_deref() };
+        if let Some(id_token) = id_token {
+            let new = edit(&id_token, beside);
+            params.iter_mut().filter(|(name, _)| name == "id_token").for_each(|pair| pair.1.clone_from(&new));
+        }
+    };
+    if let Some(mut post) = answer.post.take() {
+        in_params(&mut post.params);
+        return form_post(post);
+    }
+    let location = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+    if let Some(location) = location {
+        let location = edit_location(&location, in_params);
+        answer
+            .headers
+            .insert(LOCATION, HeaderValue::try_from(location).unwrap_or(HeaderValue::from_static("")));
+    } else if let Ok(mut object) = serde_json::from_slice::<serde_json::Value>(&answer.body)
+        && let Some(id_token) = object.get("id_token").and_then(|token| token.as_str())
+    {
+        let beside = Beside { access_token: object["access_token"].as_str(), code: None };
+        object["id_token"] = edit(id_token, beside).into();
+        answer.body = object.to_string().into();
     }
     answer
 }

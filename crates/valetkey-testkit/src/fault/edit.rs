@@ -51,18 +51,36 @@ pub(super) fn as_form(body: &[u8]) -> Bytes {
     form.finish().into()
 }
 
-/// The query of a callback.
+/// The parameters of a callback, as they stand in its query or its fragment.
 pub(super) fn query_of(callback: &str) -> &str {
-    callback.split_once('?').map_or("", |(_, query)| query)
+    split(callback).2
+}
+
+/// A callback's address, what joins its parameters to it, and those.
+fn split(callback: &str) -> (&str, char, &str) {
+    let joint = if callback.contains('#') { '#' } else { '?' };
+    let (uri, params) = callback.split_once(joint).unwrap_or((callback, ""));
+    (uri, joint, params)
+}
+
+/// Changes the parameters of a callback where they stand.
+pub(super) fn edit_location(callback: &str, edit: impl Fn(&mut Vec<(String, String)>)) -> String {
+    let (uri, joint, params) = split(callback);
+    let mut params = parsed(params);
+    edit(&mut params);
+    format!("{uri}{joint}{}", written(&params))
+}
+
+/// Edits the parameters of a callback that is posted.
+pub(super) fn edit_posted(mut params: Vec<(String, String)>, edits: &[Param]) -> Vec<(String, String)> {
+    edit_params(&mut params, edits, None);
+    params
 }
 
 /// Edits the parameters of a callback; `earlier` is the query of the login before it.
 pub(super) fn edit_callback(callback: &str, edits: &[Param], earlier: Option<&str>) -> String {
-    let (uri, query) = callback.split_once('?').unwrap_or((callback, ""));
-    let mut params = parsed(query);
-    edit_params(&mut params, edits, earlier);
-    let joint = if edits.contains(&Param::IntoFragment) { '#' } else { '?' };
-    format!("{uri}{joint}{}", written(&params))
+    let edited = edit_location(callback, |params| edit_params(params, edits, earlier));
+    if edits.contains(&Param::IntoFragment) { edited.replacen('?', "#", 1) } else { edited }
 }
 
 /// Edits a form.

@@ -129,7 +129,7 @@ impl Validator {
         found.read(&json)?;
         self.check(&found, env.now)?;
         if self.kind == Kind::IdToken {
-            check_nonce(&found, expected.nonce)?;
+            expected.check_nonce(&found)?;
             expected.check_authentication(&found, self.leeway, env.now)?;
             expected.check_hashes(&found, algorithm, env)?;
         }
@@ -274,20 +274,11 @@ fn check_table(kind: Kind, rules: &Rules, found: &Found<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A nonce that was sent comes back, and none comes that was not sent (OpenID Connect Core §3.1.3.7).
-fn check_nonce(found: &Found<'_>, expected: Option<&str>) -> Result<()> {
-    let is_same = match (found.nonce(), expected) {
-        (Some(nonce), Some(expected)) => same(nonce.as_bytes(), expected.as_bytes()),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    if is_same { Ok(()) } else { Err(untrusted(Reason::NonceMismatch)) }
-}
-
 /// What one token is expected to say, beside what all tokens of its kind do.
 #[derive(Clone, Copy, Default)]
 pub struct Expected<'a> {
     nonce: Option<&'a str>,
+    may_lack_nonce: bool,
     subject: Option<&'a str>,
     acr: &'a [&'a str],
     max_age: Option<Duration>,
@@ -308,6 +299,14 @@ impl<'a> Expected<'a> {
     #[must_use]
     pub fn nonce(mut self, nonce: &'a str) -> Self {
         self.nonce = Some(nonce);
+        self
+    }
+
+    /// An ID token that came with a refresh has the nonce of the first, or none (OpenID Connect Core §12.2).
+    #[must_use]
+    pub fn nonce_if_any(mut self, nonce: Option<&'a str>) -> Self {
+        self.nonce = nonce;
+        self.may_lack_nonce = true;
         self
     }
 
@@ -358,6 +357,17 @@ impl<'a> Expected<'a> {
     pub fn through_browser(mut self) -> Self {
         self.front_channel = true;
         self
+    }
+
+    /// A nonce that was sent comes back, and none comes that was not sent (OpenID Connect Core §3.1.3.7).
+    fn check_nonce(&self, found: &Found<'_>) -> Result<()> {
+        let is_same = match (found.nonce(), self.nonce) {
+            (Some(nonce), Some(expected)) => same(nonce.as_bytes(), expected.as_bytes()),
+            (None, None) => true,
+            (None, Some(_)) => self.may_lack_nonce,
+            (Some(_), None) => false,
+        };
+        if is_same { Ok(()) } else { Err(untrusted(Reason::NonceMismatch)) }
     }
 
     fn check_authentication(&self, found: &Found<'_>, leeway: Duration, now: Timestamp) -> Result<()> {

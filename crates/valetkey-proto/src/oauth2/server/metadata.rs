@@ -39,6 +39,8 @@ pub struct ServerMetadata {
     challenge_methods: Option<Vec<Box<str>>>,
     dpop_algorithms: Option<Vec<Box<str>>>,
     scopes: Option<Vec<Box<str>>>,
+    /// Endpoints that were given, by their names.
+    given: Vec<(&'static str, Endpoint)>,
     document: Bytes,
 }
 
@@ -71,6 +73,7 @@ impl ServerMetadata {
             challenge_methods: None,
             dpop_algorithms: None,
             scopes: None,
+            given: Vec::new(),
             document: Bytes::new(),
         }
     }
@@ -105,6 +108,7 @@ impl ServerMetadata {
             challenge_methods: read.code_challenge_methods_supported.map(|Texts(list)| list),
             dpop_algorithms: read.dpop_signing_alg_values_supported.map(|Texts(list)| list),
             scopes: read.scopes_supported.map(|Texts(list)| list),
+            given: Vec::new(),
             document: document.clone(),
         })
     }
@@ -126,6 +130,18 @@ impl ServerMetadata {
     /// As [`Endpoint::parse`].
     pub fn with_token_endpoint(mut self, url: &str) -> Result<Self> {
         self.token_endpoint = Some(Endpoint::parse(url)?);
+        Ok(self)
+    }
+
+    /// Sets another endpoint by the name that it has in documents, such as `jwks_uri`, in place of what the document says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`].
+    pub fn with_endpoint(mut self, name: &'static str, url: &str) -> Result<Self> {
+        let endpoint = Endpoint::parse(url)?;
+        self.given.retain(|(known, _)| *known != name);
+        self.given.push((name, endpoint));
         Ok(self)
     }
 
@@ -158,6 +174,21 @@ impl ServerMetadata {
     /// `Config`: [`Reason::MissingEndpoint`] if the server has none.
     pub fn token_endpoint(&self) -> Result<&Endpoint> {
         self.token_endpoint.as_ref().ok_or_else(|| missing("token_endpoint"))
+    }
+
+    /// Another endpoint by its name, such as `jwks_uri` or `userinfo_endpoint`, checked when it is asked for: whoever does
+    /// not need it is not hindered by a bad one.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`] if the server has none. `Protocol`: [`Reason::InvalidUrl`] or
+    /// [`Reason::InsecureUrl`] if the document names one that is not `https`.
+    pub fn endpoint(&self, name: &'static str) -> Result<Endpoint> {
+        if let Some((_, endpoint)) = self.given.iter().find(|(known, _)| *known == name) {
+            return Ok(endpoint.clone());
+        }
+        let url: Option<String> = self.extra(name);
+        learned(url.as_deref(), name)?.ok_or_else(|| missing(name))
     }
 
     /// Whether the server names itself in every authorization response
