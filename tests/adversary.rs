@@ -36,7 +36,9 @@ const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorizati
 
 fn main() {
     let is_here = |fault: &&Fault| OAUTH2.contains(&fault.at) || OAUTH1.contains(&fault.at);
-    let rows = || faults().filter(is_here).copied();
+    // The others are for clients of OpenID Connect.
+    let is_ours = |fault: &&Fault| matches!(fault.feature, None | Some(Feature::Assertion | Feature::Dpop));
+    let rows = || faults().filter(is_here).filter(is_ours).copied();
     let in_process =
         rows().map(|fault| Trial::test(format!("in_process::{}", fault.name), move || in_process(fault)));
     let by_secret = rows().filter(|fault| fault.feature == Some(Feature::Assertion)).map(|fault| {
