@@ -4,19 +4,26 @@
 //! Each row says what must come of a login and an API call. Beside that, after a rejection no further request
 //! leaves, nothing ever goes to another host, and it all ends in bounded time and memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
 use peak_alloc::PeakAlloc;
 use valetkey::{
-    Client,
+    Client, ClientBuilder,
+    crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm},
     oauth1::{self, ClientCredentials},
-    oauth2::authorization::{AuthorizationUrl, Callback},
+    oauth2::{
+        authorization::{AuthorizationUrl, Callback},
+        client::ClientAuth,
+    },
 };
 use valetkey_http::{Backend, Limits, Request, Response};
 use valetkey_hyper::HyperBackend;
-use valetkey_testkit::{Body, Effect, Expect, Fault, Place, Provider, block_on, faults};
+use valetkey_testkit::{
+    Body, Dpop, Effect, Expect, Fault, Feature, HMAC_SECRET, Place, Provider, ProviderBuilder, block_on,
+    faults, keys,
+};
 
 /// The longest that a login may take in virtual time, retries and their waits included.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -29,16 +36,21 @@ const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorizati
 
 fn main() {
     let is_here = |fault: &&Fault| OAUTH2.contains(&fault.at) || OAUTH1.contains(&fault.at);
-    let rows = || faults().filter(is_here).filter(|fault| fault.feature.is_none()).copied();
+    // The others are for clients of OpenID Connect.
+    let is_ours = |fault: &&Fault| matches!(fault.feature, None | Some(Feature::Assertion | Feature::Dpop));
+    let rows = || faults().filter(is_here).filter(is_ours).copied();
     let in_process =
         rows().map(|fault| Trial::test(format!("in_process::{}", fault.name), move || in_process(fault)));
+    let by_secret = rows().filter(|fault| fault.feature == Some(Feature::Assertion)).map(|fault| {
+        Trial::test(format!("client_secret_jwt::{}", fault.name), move || play(fault, Auth::SecretJwt))
+    });
     // What is slow and has to be waited for is so in virtual time alone.
     let is_slow =
         |fault: &Fault| matches!(fault.effect, Effect::SlowHead(_)) && fault.expect == Expect::Accepted;
     let on_a_port = rows().filter(|fault| fault.holds_on_a_port() && !is_slow(fault));
     let over_hyper =
         on_a_port.map(|fault| Trial::test(format!("over_hyper::{}", fault.name), move || over_hyper(fault)));
-    let trials = in_process.chain(over_hyper).collect();
+    let trials = in_process.chain(by_secret).chain(over_hyper).collect();
     let memory = rows()
         .filter(is_large)
         .map(|fault| Trial::test(format!("memory::{}", fault.name), move || memory(fault)));
@@ -72,9 +84,13 @@ fn memory(fault: Fault) -> Result<(), Failed> {
 }
 
 fn in_process(fault: Fault) -> Result<(), Failed> {
-    let provider = Provider::builder().fault(fault).build();
+    play(fault, Auth::of(&fault))
+}
+
+fn play(fault: Fault, auth: Auth) -> Result<(), Failed> {
+    let provider = provider(&fault).build();
     let began = provider.now();
-    let outcome = block_on(run(&fault, Arc::new(provider.clone()), &provider, Limits::default()));
+    let outcome = block_on(run(&fault, auth, Arc::new(provider.clone()), &provider, Limits::default()));
     if provider.now().duration_since(began)? > LONGEST {
         return Err("it took too long".into());
     }
@@ -83,14 +99,14 @@ fn in_process(fault: Fault) -> Result<(), Failed> {
 
 fn over_hyper(fault: Fault) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let provider = Provider::builder().real_clock().fault(fault).build();
+    let provider = provider(&fault).real_clock().build();
     let served = block_on(provider.serve())?;
     // A slow answer is slow in earnest here.
     let mut limits = Limits::default();
     (limits.head, limits.idle, limits.total) = (FRACTION, FRACTION, 4 * FRACTION);
     let outcome = runtime.block_on(async {
         let backend = Arc::new(HyperBackend::builder().no_proxy().build()?);
-        Ok::<_, Failed>(run(&fault, backend, &provider, limits).await)
+        Ok::<_, Failed>(run(&fault, Auth::of(&fault), backend, &provider, limits).await)
     })?;
     drop(served);
     judge(&fault, &provider, outcome)
@@ -99,8 +115,42 @@ fn over_hyper(fault: Fault) -> Result<(), Failed> {
 /// Long for loopback, short for a test.
 const FRACTION: Duration = Duration::from_millis(400);
 
+/// A provider that knows of what the client of this row uses.
+fn provider(fault: &Fault) -> ProviderBuilder {
+    let provider = Provider::builder().fault(*fault);
+    if fault.feature == Some(Feature::Dpop) { provider.dpop(Dpop::Offered) } else { provider }
+}
+
+/// How the client authenticates.
+#[derive(Clone, Copy)]
+enum Auth {
+    Secret,
+    SecretJwt,
+    PrivateKeyJwt,
+}
+
+impl Auth {
+    fn of(fault: &Fault) -> Self {
+        if fault.feature == Some(Feature::Assertion) { Self::PrivateKeyJwt } else { Self::Secret }
+    }
+
+    /// The client that the provider knows so.
+    fn client(self, builder: ClientBuilder) -> valetkey::Result<ClientBuilder> {
+        Ok(match self {
+            Self::Secret => builder.id("app").secret("app-secret"),
+            Self::SecretJwt => builder.id("hmac").auth(ClientAuth::secret_jwt(HMAC_SECRET)),
+            Self::PrivateKeyJwt => {
+                let key = PrivateKey::parse(keys::es256().pem().as_bytes())?;
+                let key = key.signing_key(SignatureAlgorithm::Es256, &CryptoProvider::ring())?;
+                builder.id("signed").auth(ClientAuth::private_key_jwt(key))
+            }
+        })
+    }
+}
+
 async fn run(
     fault: &Fault,
+    auth: Auth,
     backend: Arc<dyn Backend>,
     provider: &Provider,
     limits: Limits,
@@ -108,12 +158,14 @@ async fn run(
     if OAUTH1.contains(&fault.at) {
         sign_and_call(backend, provider, limits).await
     } else {
-        login_and_call(backend, provider, limits).await
+        login_and_call(fault, auth, backend, provider, limits).await
     }
 }
 
 /// A login and a call of the API, as a program does them.
 async fn login_and_call(
+    fault: &Fault,
+    auth: Auth,
     backend: Arc<dyn Backend>,
     provider: &Provider,
     limits: Limits,
@@ -122,12 +174,10 @@ async fn login_and_call(
         .random(provider.random())
         .limits(limits)
         .discover(&provider.issuer())
-        .id("app")
-        .secret("app-secret")
         .redirect_uri("https://client.test/cb")
-        .api(&provider.issuer())
-        .build()
-        .await?;
+        .api(&provider.issuer());
+    let client = if fault.feature == Some(Feature::Dpop) { client.dpop() } else { client };
+    let client = auth.client(client)?.build().await?;
     let (url, pending) = client.authorize().scope("read write").start().await?;
     let callback = callback(provider, &url, |callback| pending.matches(callback));
     let session = client.redeem(pending, &callback).await?;
@@ -188,8 +238,30 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
         Place::Token | Place::TokenCredentials => &[Place::Resource],
         _ => &[],
     };
+    nothing_is_signed_twice(fault, provider)?;
     if outcome.is_err() && later.iter().any(|&place| provider.count(place) > 0) {
         return Err("a request left after the rejection".into());
     }
     Ok(())
+}
+
+/// Whatever goes out once more is signed anew (RFC 7523 §3, RFC 9449 §11.1): at most one more time where the fault is.
+fn nothing_is_signed_twice(fault: &Fault, provider: &Provider) -> Result<(), Failed> {
+    if fault.feature.is_none() {
+        return Ok(());
+    }
+    let transcript = provider.transcript();
+    let proofs = transcript.iter().filter_map(|entry| Some(entry.headers().get("dpop")?.as_bytes()));
+    let assertions = transcript.iter().filter_map(|entry| Some(entry.param("client_assertion")?.as_bytes()));
+    let signed: Vec<&[u8]> = proofs.chain(assertions).collect();
+    if signed.is_empty() {
+        return Err("nothing was signed".into());
+    }
+    if signed.iter().collect::<BTreeSet<_>>().len() < signed.len() {
+        return Err("a proof or an assertion was sent twice".into());
+    }
+    match provider.count(fault.at) {
+        0..=2 => Ok(()),
+        count => Err(format!("{count} requests").into()),
+    }
 }

@@ -9,6 +9,7 @@ mod server;
 mod session;
 mod signing;
 mod subject;
+mod tokens;
 mod transport;
 mod world;
 
@@ -28,8 +29,10 @@ const REQUESTS: usize = 6400;
 fn main() {
     peer::assert_alike();
     signing::assert_alike();
+    tokens::assert_alike();
     let bearer = bearer();
-    for mut contender in list::all().into_iter().chain(list::signing()).chain([bearer]) {
+    for mut contender in list::all().into_iter().chain(list::signing()).chain(list::tokens()).chain([bearer])
+    {
         println!("{} {}", in_memory(&mut contender), contender.name);
     }
     over_the_network();

@@ -7,14 +7,16 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use valetkey::Session;
 
-use crate::{goal::Goal, measure::Allocations, rounds::Rounds, session::cached, stopwatch::start};
+use crate::{
+    goal::Goal, measure::Allocations, rounds::Rounds, session::cached, stopwatch::start, world::now,
+};
 
 /// What threads do over and over, each with its own of what is not shared.
 struct Shared {
@@ -101,11 +103,6 @@ fn all(session: &Session) -> [Shared; 3] {
             }
         }),
     ]
-}
-
-#[expect(clippy::disallowed_methods, reason = "what reading the clock costs is measured")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 pub(crate) fn goals(rounds: &Rounds, allocations: &Allocations) -> Vec<Goal> {

@@ -25,6 +25,7 @@ mod signing;
 mod stopwatch;
 mod subject;
 mod throughput;
+mod tokens;
 mod transport;
 mod world;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let rounds = if measures { Rounds::MEASURE } else { Rounds::SMOKE };
     peer::assert_alike();
     signing::assert_alike();
+    tokens::assert_alike();
 
     let allocations = Allocations::count();
     let wanted: Vec<u8> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     };
     add(&[1], &|| signatures(&rounds, &allocations));
     add(&[2, 3, 4, 11], &|| speeds(&rounds, &allocations));
+    add(&[5, 6], &|| validations(&rounds, &allocations));
     add(&[7], &|| cached::goals(&rounds, &allocations));
     add(&[8], &|| expiry::goals(&rounds));
     add(&[10], &|| throughput::goals(&rounds, &allocations));
@@ -102,6 +105,36 @@ fn speeds(rounds: &Rounds, allocations: &Allocations) -> Vec<Goal> {
         Goal::at_most(4, "token-response-allocations", response.allocations, 5.0),
         Goal::at_most(11, "code-flow-to-oauth2-rows-2-to-4", flow.time / peer_sum, 1.85),
     ]
+}
+
+/// Rows 5 and 6: for RS256, ES256 and EdDSA, and a proof.
+fn validations(rounds: &Rounds, allocations: &Allocations) -> Vec<Goal> {
+    let figures = measure(rounds, list::tokens(), allocations);
+    let (validated, [proof, _, signature]) = figures.split_at(12) else {
+        unreachable!("a proof is measured thrice")
+    };
+    let names = [
+        ["id-token-rs256-to-ring", "id-token-rs256-on-aws-lc-to-jsonwebtoken", "id-token-rs256-allocations"],
+        ["id-token-es256-to-ring", "id-token-es256-on-aws-lc-to-jsonwebtoken", "id-token-es256-allocations"],
+        ["id-token-eddsa-to-ring", "id-token-eddsa-on-aws-lc-to-jsonwebtoken", "id-token-eddsa-allocations"],
+    ];
+    let limits = [(1.06, 0.82), (1.04, 1.0), (1.03, 1.0)];
+    let mut goals: Vec<_> = validated
+        .chunks_exact(4)
+        .zip(names)
+        .zip(limits)
+        .flat_map(|((figures, [to_ring, to_peer, count]), (limit, limit_to_peer))| {
+            let [ours, ours_on_aws_lc, peer, ring] = figures else { unreachable!("four contenders a case") };
+            [
+                Goal::at_most(5, to_ring, ours.time / ring.time, limit),
+                Goal::at_most(5, to_peer, ours_on_aws_lc.time / peer.time, limit_to_peer),
+                Goal::at_most(5, count, ours.allocations, 8.0),
+            ]
+        })
+        .collect();
+    goals.push(Goal::at_most(6, "dpop-proof-to-ring", proof.time / signature.time, 1.08));
+    goals.push(Goal::at_most(6, "dpop-proof-allocations", proof.allocations, 4.0));
+    goals
 }
 
 /// Row 12: how many crates a user takes on.

@@ -1,4 +1,6 @@
-//! What both sides are measured with: one server, one client, one answer.
+//! What both sides are measured with: one server, one client, one answer, one clock.
+
+use std::time::SystemTime;
 
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const AUTHORIZE: &str = "https://as.example/authorize";
@@ -21,3 +23,9 @@ pub(crate) const TOKENS: &str = concat!(
     r#""tGzv3JOkF0XG5Qx2TlKWIAtGzv3JOkF0XG5Qx2TlKWIA","#,
     r#""scope":"read write profile"}"#,
 );
+
+/// The time. Reading it is measured along with what needs it.
+#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}

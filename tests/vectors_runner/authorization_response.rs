@@ -7,7 +7,7 @@ use serde_json::Value;
 use valetkey_proto::{
     Call, Error,
     oauth2::{
-        authorization::{AuthorizationRequest, PendingAuthorization},
+        authorization::{AuthorizationRequest, PendingAuthorization, ResponseMode, ResponseType},
         client::ClientMetadata,
         grant::AuthorizationCodeGrant,
         server::{Issuer, ServerMetadata},
@@ -22,9 +22,6 @@ use super::{
 };
 
 pub(crate) fn run(case: &Case) -> Answer {
-    if !matches!(case.text("response_mode"), None | Some("query")) {
-        return Err(Stop::unanswered("response modes other than query"));
-    }
     let Some(expected_state) = case.text("expected_state") else {
         return Err(Stop::unanswered("a sign-in without a state"));
     };
@@ -33,13 +30,24 @@ pub(crate) fn run(case: &Case) -> Answer {
     let server = server(case)?;
     let redirect_uri = case.text("redirect_uri").expect("a redirect URI");
     let client = ClientMetadata::new("client")?.with_redirect_uri(redirect_uri)?;
-    let (url, pending) = AuthorizationRequest::new(&server, &client)?.start(&world.env())?;
+    let mut request = AuthorizationRequest::new(&server, &client)?;
+    match case.text("response_mode") {
+        None | Some("query") => {}
+        Some("fragment") if case.expected.contains_key("id_token") => {
+            request = request.with_response_type(ResponseType::CodeIdToken)?;
+        }
+        Some("fragment") => request = request.with_response_mode(ResponseMode::Fragment)?,
+        Some(other) => panic!("{other} is no known response mode"),
+    }
+    let (url, pending) = request.start(&world.env())?;
     let state = parameter(url.as_str(), "state");
     let callback = exchange_state(case.text("url").expect("a URL"), expected_state, &state);
 
     let expects_error = case.expected.contains_key("error");
     match pending.receive(callback.as_str()) {
         Ok(received) => {
+            // It is exposed to nobody before it is verified.
+            checks.holds("id_token", |_| received.response_type().has_id_token());
             let grant = AuthorizationCodeGrant::new(&server, received)?;
             let request = world.first_request(Call::anonymous(grant))?;
             checks.same("code", value(&decode(&String::from_utf8_lossy(request.body())), "code"));

@@ -20,6 +20,8 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
+mod openid;
+
 use super::{
     authorization_response::{parameter, sign_in},
     case::Case,
@@ -38,6 +40,11 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("refresh_token")) => refresh_request(case),
         (Some("request"), Some("client_credentials")) => client_credentials_request(case),
         (Some("request"), Some("resource")) => resource_request(case),
+        (Some("request"), Some("registration")) => openid::registration_request(case),
+        (Some("response"), Some("registration")) => openid::registration_response(case),
+        (Some("response"), Some("webfinger")) => openid::webfinger(case),
+        (Some("jar_verify"), None) => openid::request_object(case),
+        (Some("authorization_url"), Some("end_session")) => openid::end_session(case),
         (Some("response"), Some("token" | "authorization_code" | "refresh_token" | "client_credentials")) => {
             token_response::run(case)
         }

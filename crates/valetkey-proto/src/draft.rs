@@ -83,6 +83,16 @@ impl Draft {
         Self::to(Method::GET, endpoint, Body::Bytes(Bytes::new()))
     }
 
+    /// A request with a body of JSON, or of none if it is empty, whose answer should be JSON.
+    pub(crate) fn json(method: Method, endpoint: &Endpoint, body: Bytes) -> Self {
+        let has_body = !body.is_empty();
+        let mut draft = Self::to(method, endpoint, Body::Bytes(body));
+        if has_body {
+            draft.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        draft
+    }
+
     fn to(method: Method, endpoint: &Endpoint, body: Body) -> Self {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -199,6 +199,10 @@ pub enum Reason {
     NotYetValid,
     /// The user was not authenticated in the way that was asked for.
     AuthenticationMismatch,
+    /// A message is about another session.
+    SessionMismatch,
+    /// A token was shown before, and may be shown once.
+    Replayed,
 
     // --- too old ---
     /// A JWT has expired, or was issued too long ago.
@@ -207,6 +211,8 @@ pub enum Reason {
     AuthenticationTooOld,
     /// The sign-in was begun too long ago.
     PendingExpired,
+    /// The secret of a registered client has expired: register anew.
+    ClientExpired,
     /// The access token has expired, and there is nothing to renew it with: sign in again.
     TokenExpired,
 
@@ -513,9 +519,12 @@ impl Reason {
             Self::BindingMismatch => "a JWT that belongs to something else",
             Self::NotYetValid => "a JWT that is not valid yet",
             Self::AuthenticationMismatch => "the user was not authenticated as was asked for",
+            Self::SessionMismatch => "a message about another session",
+            Self::Replayed => "a token that was shown before",
             Self::JwtExpired => "a JWT that has expired",
             Self::AuthenticationTooOld => "the user was authenticated too long ago",
             Self::TokenExpired => "the access token has expired, and nothing renews it",
+            Self::ClientExpired => "the client's secret has expired",
             Self::PendingExpired => "the sign-in was begun too long ago",
             Self::Unreachable => "the server could not be reached",
             Self::ConnectionLost => "the connection broke",

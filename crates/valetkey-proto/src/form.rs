@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use http::{HeaderMap, header::CONTENT_TYPE};
+
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     secret::{Wipe, Wiped, same},
@@ -10,6 +12,14 @@ use crate::{
 
 /// The media type of forms.
 pub const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
+
+/// Whether the fields of a message say that its body is a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else { return false };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(MEDIA_TYPE)
+}
 
 /// A form that is being written, in the order in which parameters are added. It is wiped when dropped.
 ///

@@ -43,7 +43,9 @@
 //! * [`oauth2::authorization`]: the user's trip · [`oauth2::grant`]: codes, refresh tokens, client credentials
 //! * [`oauth2::assertion`]: what a program signs itself, as a grant or a token
 //! * [`oauth2::token`]: what is answered and kept · [`oauth2::resource`]: calling an API
+//! * [`oidc`]: who the user is: ID tokens, UserInfo, logouts, WebFinger
 //! * [`jose`]: keys, signatures and tokens in JSON: JWK, JWS, JWE, JWT
+//! * [`oauth2::endpoint`]: the other endpoints: registration
 //! * [`oauth1`]: OAuth 1.0a, signatures and sign-ins
 //! * [`secret`], [`seal`], [`endpoint`], [`form`], [`header`], [`time`], [`random`], [`crypto`]: what all of it is made of
 #![cfg_attr(
@@ -68,6 +70,7 @@ pub mod header;
 pub mod jose;
 pub mod oauth1;
 pub mod oauth2;
+pub mod oidc;
 mod party;
 pub mod random;
 mod record;

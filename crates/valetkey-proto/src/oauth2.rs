@@ -4,6 +4,7 @@ pub mod assertion;
 pub mod authorization;
 pub mod binding;
 pub mod client;
+pub mod endpoint;
 pub mod grant;
 pub mod resource;
 mod scope;

@@ -7,7 +7,7 @@ mod run;
 mod session;
 mod slot;
 
-pub use client::{Authorize, Client, ClientBuilder, ClientCredentials, JwtBearer};
+pub use client::{Authorize, Client, ClientBuilder, ClientCredentials, JwtBearer, Logout, Registrar};
 pub use run::{RemoteSigner, Runtime, run};
 #[cfg(feature = "tracing")]
 pub use session::TracingObserver;
@@ -16,6 +16,6 @@ pub use session::{
 };
 pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Signing, Timestamp, crypto, oauth2,
-    oauth2::token::TokenRecord, seal, secret,
+    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Signing, Timestamp, crypto, jose,
+    oauth2, oauth2::token::TokenRecord, oidc, seal, secret,
 };

@@ -6,7 +6,7 @@ use super::{MAX_HEADER, MAX_KID, check_shape, decode, malformed, span::Span, too
 use crate::{
     error::{Reason, Result},
     response::{
-        members::{members, read},
+        members::{members, read_into},
         value::Text,
     },
 };
@@ -56,7 +56,8 @@ impl Header {
         }
         let text = String::from_utf8(decode(encoded)?).map_err(|_| malformed("header"))?;
         check_shape(&text)?;
-        let members: Members<'_> = read(&text)?;
+        let mut members = Members::default();
+        read_into(&mut members, &text)?;
         // RFC 7515 §4.1.11: what must be understood is not, whatever it is. RFC 7797 §7: no `b64` in a JWT.
         // RFC 8725 §3.6: nothing is compressed.
         let foreign = [("crit", members.crit), ("b64", members.b64), ("zip", members.zip)];

@@ -37,8 +37,7 @@ pub struct Unverified<'a> {
     /// The header and the payload, as they are signed.
     signed: &'a str,
     payload: &'a str,
-    signature: [u8; MAX_SIGNATURE],
-    signature_length: usize,
+    signature: &'a str,
 }
 
 impl<'a> Unverified<'a> {
@@ -57,15 +56,12 @@ impl<'a> Unverified<'a> {
         }
         let algorithm =
             SignatureAlgorithm::parse(header.alg()).ok_or_else(|| untrusted(Reason::AlgorithmMismatch))?;
-        let mut room = [0; MAX_SIGNATURE];
         if signature.len() > MAX_SIGNATURE.div_ceil(3) * 4 {
             return Err(too_large("signature"));
         }
-        let signature_length =
-            URL_SAFE_NO_PAD.decode_slice(signature, &mut room).map_err(|_| malformed("signature"))?;
         let end = text.len().saturating_sub(signature.len() + 1);
         let signed = text.get(..end).unwrap_or_default();
-        Ok(Self { header, algorithm, signed, payload, signature: room, signature_length })
+        Ok(Self { header, algorithm, signed, payload, signature })
     }
 
     /// By what it says to be signed.
@@ -80,9 +76,19 @@ impl<'a> Unverified<'a> {
         self.header.kid()
     }
 
+    /// The type of the whole (`typ`), which nobody has verified either.
+    pub(super) fn typ(&self) -> Option<&str> {
+        self.header.typ()
+    }
+
     /// The key that it brings (`jwk`), in JSON.
     pub(super) fn jwk(&self) -> Option<&str> {
         self.header.jwk()
+    }
+
+    /// The payload of what was verified before it was kept.
+    pub(super) fn kept_payload(&self) -> Result<Vec<u8>> {
+        decode(self.payload)
     }
 
     /// Verifies it. If it names a key, that one is tried, and otherwise at most eight.
@@ -91,11 +97,16 @@ impl<'a> Unverified<'a> {
     ///
     /// `Untrusted`: [`Reason::AlgorithmMismatch`] if the algorithm is none of those that were agreed on,
     /// [`Reason::KeyNotFound`] if no key fits, [`Reason::SignatureInvalid`]. `Protocol`: [`Reason::Malformed`] if
-    /// the payload is not base64url.
+    /// the signature or the payload is not base64url.
     pub fn verify(self, keys: &VerifyingKeys) -> Result<Jws> {
-        self.check(self.signed.as_bytes(), keys)?;
-        let payload = decode(self.payload)?;
+        let payload = self.verified(keys)?;
         Ok(Jws { header: self.header, algorithm: self.algorithm, payload })
+    }
+
+    /// What was signed, once it is verified.
+    pub(super) fn verified(&self, keys: &VerifyingKeys) -> Result<Vec<u8>> {
+        self.check(self.signed.as_bytes(), keys)?;
+        decode(self.payload)
     }
 
     /// Verifies it with a payload that came apart from it (RFC 7515 Appendix F), and not in it.
@@ -113,7 +124,10 @@ impl<'a> Unverified<'a> {
     }
 
     fn check(&self, signed: &[u8], keys: &VerifyingKeys) -> Result<()> {
-        let signature = self.signature.get(..self.signature_length).unwrap_or_default();
+        let mut room = [0; MAX_SIGNATURE];
+        let length =
+            URL_SAFE_NO_PAD.decode_slice(self.signature, &mut room).map_err(|_| malformed("signature"))?;
+        let signature = room.get(..length).unwrap_or_default();
         let kid = self.header.kid();
         let mut candidates = keys.candidates(self.algorithm, kid)?;
         if candidates.any(|key| key.verify(signed, signature).is_ok()) {

@@ -9,6 +9,7 @@ mod token;
 mod validator;
 mod writer;
 
+pub(crate) use self::writer::{request_object, unsigned_request_object};
 pub use self::{
     claims::ClaimSet,
     hash::{TokenHash, token_hash},

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result},
     flow::Env,
     form::Parameters,
-    oauth2::authorization::check_age,
+    oauth2::authorization::{ResponseMode, check_age},
     record,
     response::{
         from_parts,
@@ -64,7 +64,7 @@ impl PendingAuthorization {
     /// do not match.
     #[must_use]
     pub fn matches(&self, callback: &Callback) -> bool {
-        callback.parameters().is_ok_and(|parameters| self.names_ours(&parameters))
+        callback.parameters(ResponseMode::Query).is_ok_and(|parameters| self.names_ours(&parameters))
     }
 
     fn names_ours(&self, parameters: &Parameters) -> bool {
@@ -86,11 +86,11 @@ impl PendingAuthorization {
     pub fn receive(self, callback: impl Into<Callback>) -> Result<AuthorizationResponse> {
         let callback = callback.into();
         match &self.way {
-            Way::Redirect(uri) | Way::Legacy(Some(uri)) => callback.check(uri)?,
+            Way::Redirect(uri) | Way::Legacy(Some(uri)) => callback.check(ResponseMode::Query, uri)?,
             Way::Legacy(None) => {}
             Way::OutOfBand => return Err(Error::new(ErrorKind::Untrusted, Reason::RedirectUriMismatch)),
         }
-        let parameters = callback.parameters()?;
+        let parameters = callback.parameters(ResponseMode::Query)?;
         let mismatch = Err(Error::new(ErrorKind::Untrusted, Reason::StateMismatch));
         let names_others = parameters.contains("oauth_token") || parameters.contains("denied");
         if names_others && !self.names_ours(&parameters) {

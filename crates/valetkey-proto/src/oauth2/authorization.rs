@@ -10,12 +10,18 @@
 mod pending;
 mod pkce;
 mod request;
+mod request_object;
 mod response;
+mod response_type;
+mod wishes;
 
 pub use pending::{Nonce, PendingAuthorization, State};
 pub use pkce::{CodeChallenge, CodeChallengeMethod, CodeVerifier};
 pub use request::{AuthorizationRequest, AuthorizationUrl};
-pub use response::{AuthorizationResponse, Callback};
+pub use request_object::{AuthorizationStart, HostedObject, RequestObject};
+pub use response::{AuthorizationResponse, AwaitedIdToken, Callback};
+pub use response_type::{ResponseMode, ResponseType};
+pub use wishes::{Display, Prompt};
 
 pub(crate) use pending::check_age;
 pub(crate) use request::with_joint;

@@ -2,8 +2,10 @@
 
 mod discovery;
 mod issuer;
+mod jwks;
 mod metadata;
 
 pub use discovery::{Discovery, MetadataRequest};
 pub use issuer::{Issuer, WellKnown};
+pub use jwks::JwksRequest;
 pub use metadata::ServerMetadata;

@@ -1,11 +1,18 @@
 //! Beginning to sign a user in.
 
+use std::time::Duration;
+
 use valetkey_proto::{
     Result,
-    oauth2::authorization::{AuthorizationUrl, PendingAuthorization},
+    oauth2::authorization::{
+        AuthorizationRequest, AuthorizationUrl, HostedObject, PendingAuthorization, RequestObject,
+        ResponseMode, ResponseType,
+    },
+    oidc::ClaimsRequest,
 };
 
 use super::Client;
+use crate::run::run;
 
 /// What is asked of the user's server. [`start`](Self::start) makes a URL of it.
 #[derive(Clone, Debug)]
@@ -13,17 +20,65 @@ use super::Client;
 pub struct Authorize {
     client: Client,
     scope: Option<String>,
+    response_type: ResponseType,
+    response_mode: Option<ResponseMode>,
+    max_age: Option<Duration>,
+    claims: ClaimsRequest,
+    object: Option<RequestObject>,
     parameters: Vec<(String, String)>,
 }
 
 impl Authorize {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, scope: None, parameters: Vec::new() }
+        Self {
+            client,
+            scope: None,
+            response_type: ResponseType::Code,
+            response_mode: None,
+            max_age: None,
+            claims: ClaimsRequest::new(),
+            object: None,
+            parameters: Vec::new(),
+        }
     }
 
     /// Asks for this scope, in place of one said before.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
+        self
+    }
+
+    /// Asks for something else than a code.
+    ///
+    /// # Security
+    ///
+    /// See [`ResponseType`].
+    pub fn response_type(mut self, response_type: ResponseType) -> Self {
+        self.response_type = response_type;
+        self
+    }
+
+    /// Asks the browser to bring the answer in this way, such as a posted form, and takes it in no other.
+    pub fn response_mode(mut self, mode: ResponseMode) -> Self {
+        self.response_mode = Some(mode);
+        self
+    }
+
+    /// Asks that the user was authenticated no longer ago than this; the ID token must say so.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Asks for claims one by one. If `acr` is essential and has values, the ID token must have one of them.
+    pub fn claims(mut self, claims: ClaimsRequest) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// Puts all of it into a request object (RFC 9101), so that nobody on the way can change it.
+    pub fn request_object(mut self, object: RequestObject) -> Self {
+        self.object = Some(object);
         self
     }
 
@@ -44,17 +99,54 @@ impl Authorize {
     /// [`Reason::ReservedParameter`](crate::Reason::ReservedParameter). Otherwise what discovery ends with, if
     /// the metadata is too old.
     pub async fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+        let request = self.request().await?;
+        // A request object may be signed by a key that is elsewhere.
+        run(request.starting(), self.client.runtime()).await
+    }
+
+    /// The same, with the request object at this URL (OpenID Connect Core §6.2): put it there before the user is sent on,
+    /// for as long as the sign-in may take. Without [`request_object`](Self::request_object) it is unsigned.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and as [`AuthorizationRequest::start_hosted`].
+    pub async fn start_hosted(
+        self,
+        place: &str,
+    ) -> Result<(AuthorizationUrl, PendingAuthorization, HostedObject)> {
+        self.request().await?.start_hosted(place, &self.client.runtime().env())
+    }
+
+    async fn request(&self) -> Result<AuthorizationRequest> {
         let relation = self.client.relation().await?;
         let mut request = relation.authorization()?;
         if let Some(dpop) = self.client.new_key(relation.server())? {
             request = request.with_dpop(&dpop)?;
         }
+        let scopes = self.scope.as_deref().unwrap_or_default();
+        if self.response_type.has_id_token() || scopes.split(' ').any(|scope| scope == "openid") {
+            // Nobody is sent on a trip whose end could not be verified.
+            relation.reading().check(relation.server())?;
+        }
         if let Some(scope) = &self.scope {
             request = request.with_scope(scope)?;
+        }
+        if self.response_type != ResponseType::Code {
+            request = request.with_response_type(self.response_type)?;
+        }
+        if let Some(mode) = self.response_mode {
+            request = request.with_response_mode(mode)?;
+        }
+        if let Some(max_age) = self.max_age {
+            request = request.with_max_age(max_age)?;
         }
         for (name, value) in &self.parameters {
             request = request.with_parameter(name, value)?;
         }
-        request.start(&self.client.runtime().env())
+        request = request.with_claims(&self.claims)?;
+        Ok(match &self.object {
+            Some(object) => request.with_request_object(object.clone()),
+            None => request,
+        })
     }
 }

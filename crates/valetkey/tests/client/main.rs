@@ -8,6 +8,8 @@ mod keeping;
 mod metadata;
 mod oauth1;
 mod oauth1_parity;
+mod openid;
+mod registration;
 mod renewal;
 mod session;
 mod sign_in;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::kind::Claims;
 use crate::{
     response::{
-        members::{members, read},
+        members::{members, read, read_into},
         value::Text,
     },
     time::Timestamp,
@@ -58,12 +58,13 @@ members! {
 }
 
 /// The claims of a payload.
+#[derive(Default)]
 pub(super) struct Found<'a>(Members<'a>);
 
 impl<'a> Found<'a> {
-    /// Reads a payload.
-    pub(super) fn read(json: &'a str) -> crate::Result<Self> {
-        read(json).map(Self)
+    /// Reads a payload: into its place, because the claims are large to move.
+    pub(super) fn read(&mut self, json: &'a str) -> crate::Result<()> {
+        read_into(&mut self.0, json).map(drop)
     }
 
     /// Which claims there are.

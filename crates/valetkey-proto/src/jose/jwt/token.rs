@@ -5,7 +5,11 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{super::span::Span, Kind, read::Found};
+use super::{
+    super::{check_shape, jws::Unverified, span::Span},
+    Kind,
+    read::Found,
+};
 use crate::{crypto::SignatureAlgorithm, time::Timestamp};
 
 /// A JWT whose signature and claims hold. [`Validator`](super::Validator) alone makes it.
@@ -31,6 +35,18 @@ struct Pieces {
 impl Jwt {
     pub(super) fn new(kind: Kind, algorithm: SignatureAlgorithm, json: String, pieces: PiecesOf) -> Self {
         Self { kind, algorithm, json, pieces: pieces.0 }
+    }
+
+    /// An ID token that was verified before it was put into a record.
+    pub(crate) fn kept(token: &str) -> Option<Self> {
+        let unverified = Unverified::parse(token).ok()?;
+        let algorithm = unverified.algorithm();
+        let json = String::from_utf8(unverified.kept_payload().ok()?).ok()?;
+        check_shape(&json).ok()?;
+        let mut found = Found::default();
+        found.read(&json).ok()?;
+        let pieces = PiecesOf::of(&json, &found);
+        Some(Self::new(Kind::IdToken, algorithm, json, pieces))
     }
 
     /// What it is for.

@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use http::{Method, Uri};
 
 use super::{
-    super::{Jwk, VerifyingKeys, check_shape, jws::Jws, jws::Unverified, malformed, missing, untrusted},
+    super::{Jwk, VerifyingKeys, check_shape, jws::Unverified, malformed, missing, untrusted},
     Jwt, Kind, TokenHash, hash,
-    kind::Rules,
+    kind::{Claims, Rules},
     proof,
     read::{Audience, Found},
     token::PiecesOf,
@@ -59,6 +59,8 @@ pub struct Validator {
     audience: Option<Box<str>>,
     others: Vec<Box<str>>,
     leeway: Duration,
+    /// Whether what nobody is named in is taken, too.
+    is_for_all: bool,
 }
 
 impl Validator {
@@ -74,6 +76,15 @@ impl Validator {
         Self::with(Kind::SignedMetadata, Some(issuer.into()), None)
     }
 
+    /// Takes claims about a user that somebody else vouches for (OpenID Connect Core §5.6.2): they are for everybody, or for
+    /// this audience.
+    #[must_use]
+    pub fn claims_of_others(issuer: &str, audience: &str) -> Self {
+        let mut validator = Self::new(Kind::UserInfo, issuer, audience);
+        validator.is_for_all = true;
+        validator
+    }
+
     /// Takes DPoP proofs, whose issuer is a key (RFC 9449 §4.3).
     #[must_use]
     pub fn dpop_proof() -> Self {
@@ -81,7 +92,7 @@ impl Validator {
     }
 
     fn with(kind: Kind, issuer: Option<Box<str>>, audience: Option<Box<str>>) -> Self {
-        Self { kind, issuer, audience, others: Vec::new(), leeway: LEEWAY }
+        Self { kind, issuer, audience, others: Vec::new(), leeway: LEEWAY, is_for_all: false }
     }
 
     /// Lets clocks differ by this much in place of 30 seconds; more than a minute is a minute.
@@ -123,12 +134,13 @@ impl Validator {
         if self.kind == Kind::DpopProof {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("validate_proof"));
         }
-        let jws = Unverified::parse(token)?.verify(keys)?;
-        let (algorithm, json) = self.open(jws)?;
-        let found = Found::read(&json)?;
+        let unverified = Unverified::parse(token)?;
+        let (algorithm, json) = self.open(&unverified, keys)?;
+        let mut found = Found::default();
+        found.read(&json)?;
         self.check(&found, env.now)?;
         if self.kind == Kind::IdToken {
-            check_nonce(&found, expected.nonce)?;
+            expected.check_nonce(&found)?;
             expected.check_authentication(&found, self.leeway, env.now)?;
             expected.check_hashes(&found, algorithm, env)?;
         }
@@ -157,35 +169,37 @@ impl Validator {
         }
         let key = jwk.verifying_key(algorithm, env.crypto).map_err(|_| untrusted(Reason::KeyNotFound))?;
         let keys = VerifyingKeys::from(key.without_kid());
-        let (algorithm, json) = self.open(unverified.verify(&keys)?)?;
-        let found = Found::read(&json)?;
+        let (algorithm, json) = self.open(&unverified, &keys)?;
+        let mut found = Found::default();
+        found.read(&json)?;
         self.check(&found, env.now)?;
         request.check(&found, &jwk, env)?;
         let pieces = PiecesOf::of(&json, &found);
         Ok((Jwt::new(self.kind, algorithm, json, pieces), jwk))
     }
 
-    /// The payload of a token that is called as its kind is.
-    fn open(&self, jws: Jws) -> Result<(SignatureAlgorithm, String)> {
+    /// The payload of a token that is verified, and is called as its kind is.
+    fn open(&self, token: &Unverified<'_>, keys: &VerifyingKeys) -> Result<(SignatureAlgorithm, String)> {
+        let payload = token.verified(keys)?;
         let rules = self.kind.rules();
         let is_own = |typ: &str| rules.typ.iter().any(|own| own.eq_ignore_ascii_case(typ));
-        let fits = match jws.typ() {
+        let fits = match token.typ() {
             None => rules.untyped,
             Some(typ) => is_own(typ) || rules.untyped && typ.eq_ignore_ascii_case("JWT"),
         };
         if !fits {
             return Err(untrusted(Reason::KindMismatch).with_detail("typ"));
         }
-        let algorithm = jws.algorithm();
-        let json = String::from_utf8(jws.into_payload()).map_err(|_| malformed("claims"))?;
+        let json = String::from_utf8(payload).map_err(|_| malformed("claims"))?;
         check_shape(&json)?;
-        Ok((algorithm, json))
+        Ok((token.algorithm(), json))
     }
 
     /// What the table says, and who, for whom and when.
     fn check(&self, found: &Found<'_>, now: Timestamp) -> Result<()> {
         let rules = self.kind.rules();
-        check_table(self.kind, rules, found)?;
+        let waived = if self.is_for_all { Claims::of_others() } else { Claims::NONE };
+        check_table(self.kind, rules, waived, found)?;
         if let Some(issuer) = &self.issuer
             && found.iss().is_none_or(|iss| **iss != **issuer)
         {
@@ -250,13 +264,13 @@ impl fmt::Debug for Validator {
 }
 
 /// What a kind must have and must not have.
-fn check_table(kind: Kind, rules: &Rules, found: &Found<'_>) -> Result<()> {
+fn check_table(kind: Kind, rules: &Rules, waived: Claims, found: &Found<'_>) -> Result<()> {
     let present = found.present();
     let forbidden = present.in_common(rules.forbidden);
     if !forbidden.is_empty() {
         return Err(untrusted(Reason::KindMismatch).with_detail(forbidden.name()));
     }
-    let lacking = rules.required.without(present);
+    let lacking = rules.required.without(waived).without(present);
     if !lacking.is_empty() {
         return Err(missing(lacking.name()));
     }
@@ -272,22 +286,13 @@ fn check_table(kind: Kind, rules: &Rules, found: &Found<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A nonce that was sent comes back, and none comes that was not sent (OpenID Connect Core §3.1.3.7).
-fn check_nonce(found: &Found<'_>, expected: Option<&str>) -> Result<()> {
-    let is_same = match (found.nonce(), expected) {
-        (Some(nonce), Some(expected)) => same(nonce.as_bytes(), expected.as_bytes()),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    if is_same { Ok(()) } else { Err(untrusted(Reason::NonceMismatch)) }
-}
-
 /// What one token is expected to say, beside what all tokens of its kind do.
 #[derive(Clone, Copy, Default)]
 pub struct Expected<'a> {
     nonce: Option<&'a str>,
+    may_lack_nonce: bool,
     subject: Option<&'a str>,
-    acr: &'a [&'a str],
+    acr: Acr<'a>,
     max_age: Option<Duration>,
     access_token: Option<&'a str>,
     code: Option<&'a str>,
@@ -309,6 +314,14 @@ impl<'a> Expected<'a> {
         self
     }
 
+    /// An ID token that came with a refresh has the nonce of the first, or none (OpenID Connect Core §12.2).
+    #[must_use]
+    pub fn nonce_if_any(mut self, nonce: Option<&'a str>) -> Self {
+        self.nonce = nonce;
+        self.may_lack_nonce = true;
+        self
+    }
+
     /// It is about this subject.
     #[must_use]
     pub fn subject(mut self, subject: &'a str) -> Self {
@@ -319,7 +332,13 @@ impl<'a> Expected<'a> {
     /// The user was authenticated in one of these ways (`acr`).
     #[must_use]
     pub fn acr(mut self, acr: &'a [&'a str]) -> Self {
-        self.acr = acr;
+        self.acr = Acr::Borrowed(acr);
+        self
+    }
+
+    /// The same with texts that somebody keeps.
+    pub(crate) fn acr_of(mut self, acr: &'a [Box<str>]) -> Self {
+        self.acr = Acr::Kept(acr);
         self
     }
 
@@ -358,8 +377,19 @@ impl<'a> Expected<'a> {
         self
     }
 
+    /// A nonce that was sent comes back, and none comes that was not sent (OpenID Connect Core §3.1.3.7).
+    fn check_nonce(&self, found: &Found<'_>) -> Result<()> {
+        let is_same = match (found.nonce(), self.nonce) {
+            (Some(nonce), Some(expected)) => same(nonce.as_bytes(), expected.as_bytes()),
+            (None, None) => true,
+            (None, Some(_)) => self.may_lack_nonce,
+            (Some(_), None) => false,
+        };
+        if is_same { Ok(()) } else { Err(untrusted(Reason::NonceMismatch)) }
+    }
+
     fn check_authentication(&self, found: &Found<'_>, leeway: Duration, now: Timestamp) -> Result<()> {
-        if !self.acr.is_empty() && !found.acr().is_some_and(|acr| self.acr.contains(&&**acr)) {
+        if !self.acr.takes(found.acr().map(|acr| &**acr)) {
             return Err(untrusted(Reason::AuthenticationMismatch).with_detail("acr"));
         }
         if let Some(max_age) = self.max_age {
@@ -386,6 +416,30 @@ impl<'a> Expected<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// The values of which `acr` must have one, if there are any.
+#[derive(Clone, Copy)]
+enum Acr<'a> {
+    Borrowed(&'a [&'a str]),
+    Kept(&'a [Box<str>]),
+}
+
+impl Acr<'_> {
+    fn takes(self, found: Option<&str>) -> bool {
+        match self {
+            Self::Borrowed(values) => values.is_empty() || found.is_some_and(|found| values.contains(&found)),
+            Self::Kept(values) => {
+                values.is_empty() || found.is_some_and(|found| values.iter().any(|value| **value == *found))
+            }
+        }
+    }
+}
+
+impl Default for Acr<'_> {
+    fn default() -> Self {
+        Self::Borrowed(&[])
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     draft::{Draft, Place},
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    jose::jws::Head,
+    jose::{encode, jws::Head},
 };
 
 /// Writes JWTs of one kind with one key, whose header is written and encoded once.
@@ -149,10 +149,7 @@ impl Writer {
     ///
     /// `Config`: [`Reason::RandomFailed`].
     pub fn request_object(&self, client: &str, audience: &str, env: &Env<'_>) -> Result<ClaimSet> {
-        let mut claims = ClaimSet::new();
-        claims.text("iss", client)?.text("aud", audience)?;
-        claims.fresh(Kind::RequestObject.rules().lifetime, env)?.number("nbf", env.now.as_secs())?;
-        Ok(claims)
+        request_object(client, audience, env)
     }
 
     /// What is to be signed for these claims.
@@ -178,6 +175,21 @@ impl Writer {
     pub fn sign_into(&self, draft: &mut Draft, claims: &ClaimSet, place: Place) -> Result<()> {
         draft.sign(&self.key, self.input(claims), place)
     }
+}
+
+/// The claims of a request object, whoever signs it.
+pub(crate) fn request_object(client: &str, audience: &str, env: &Env<'_>) -> Result<ClaimSet> {
+    let mut claims = ClaimSet::new();
+    claims.text("iss", client)?.text("aud", audience)?;
+    claims.fresh(Kind::RequestObject.rules().lifetime, env)?.number("nbf", env.now.as_secs())?;
+    Ok(claims)
+}
+
+/// A request object that nobody signs (RFC 7519 §6): the one JWT that is written without.
+pub(crate) fn unsigned_request_object(claims: &ClaimSet) -> String {
+    let typ = Kind::RequestObject.rules().typ.first().copied().unwrap_or_default();
+    let header = format!(r#"{{"alg":"none","typ":"{typ}"}}"#);
+    [&encode(header), ".", &encode(claims.as_json()), "."].concat()
 }
 
 /// The thumbprint of the key, to which tokens are bound (`jkt`, RFC 9449 §6.1).

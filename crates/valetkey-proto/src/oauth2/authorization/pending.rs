@@ -9,17 +9,21 @@ use crate::{
     form::Parameters,
     oauth2::{
         Scope,
-        authorization::{AuthorizationResponse, Callback, CodeVerifier, request::Asked},
+        authorization::{
+            AuthorizationResponse, Callback, CodeVerifier, ResponseType, request::Asked,
+            response_type::Awaited,
+        },
         binding::KeptKey,
         client::ClientId,
         server::Issuer,
+        token::TokenResponse,
     },
     random::TEXT,
     record,
     response::{
         from_parts,
         members::{members, read},
-        value::Text,
+        value::{Text, Texts},
     },
     seal::{Label, SealingKeys},
     secret::{AuthorizationCode, Secret, Wipe, Wiped, same},
@@ -34,7 +38,7 @@ macro_rules! random_text {
         pub struct $name([u8; TEXT]);
 
         impl $name {
-            pub(super) fn of(text: [u8; TEXT]) -> Self {
+            pub(crate) fn of(text: [u8; TEXT]) -> Self {
                 Self(text)
             }
 
@@ -126,13 +130,15 @@ impl PendingAuthorization {
     /// of the rest, which [`receive`](Self::receive) checks.
     #[must_use]
     pub fn matches(&self, callback: &Callback) -> bool {
-        callback.parameters().is_ok_and(|parameters| parameters.is("state", &self.state.0))
+        callback
+            .parameters(self.asked.awaited.mode)
+            .is_ok_and(|parameters| parameters.is("state", &self.state.0))
     }
 
     /// Takes what the browser brought back, and ends the sign-in, whatever it is.
     ///
-    /// In this order: where and how it arrived, that nothing occurs twice, no tokens, state, issuer, the
-    /// server's error, the code.
+    /// In this order: where and how it arrived, that nothing occurs twice, nothing that was not asked for, state, issuer,
+    /// the server's error, the code and whatever else was asked for.
     ///
     /// It can be done once; after an error, too, a new sign-in begins:
     ///
@@ -155,9 +161,10 @@ impl PendingAuthorization {
     /// [`Reason::MissingParameter`] without a code. `Denied`: [`Reason::AuthorizationDenied`].
     pub fn receive(self, callback: impl Into<Callback>) -> Result<AuthorizationResponse> {
         let callback = callback.into();
-        callback.check(&self.asked.redirect_uri)?;
-        let parameters = callback.parameters()?;
-        refuse_other_responses(&parameters)?;
+        let Awaited { response_type, mode, .. } = self.asked.awaited;
+        callback.check(mode, &self.asked.redirect_uri)?;
+        let parameters = callback.parameters(mode)?;
+        refuse_other_responses(response_type, &parameters)?;
         if !parameters.is("state", &self.state.0) {
             return Err(Error::new(ErrorKind::Untrusted, Reason::StateMismatch));
         }
@@ -166,17 +173,29 @@ impl PendingAuthorization {
         if let Some(refused) = from_parts(part("error"), part("error_description"), part("error_uri")) {
             return Err(Error::new(ErrorKind::Denied, Reason::AuthorizationDenied).with_response(refused));
         }
-        let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("code");
-        let code = AuthorizationCode::new(part("code").ok_or_else(missing)?);
-        let Self { asked, verifier, nonce, .. } = self;
-        Ok(AuthorizationResponse { asked, code, verifier, nonce })
+        let required = |is_asked: bool, name: &'static str| {
+            let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail(name);
+            if is_asked { part(name).map(Some).ok_or_else(missing) } else { Ok(None) }
+        };
+        let code = required(response_type.has_code(), "code")?.map(AuthorizationCode::new);
+        let id_token = required(response_type.has_id_token(), "id_token")?.map(Secret::new);
+        // It was issued later, but nobody knows when.
+        let token = match required(response_type.has_token(), "access_token")? {
+            Some(_) => Some(TokenResponse::of_callback(&parameters, self.created)?),
+            None => None,
+        };
+        let Self { asked, verifier, nonce, state, .. } = self;
+        Ok(AuthorizationResponse { asked, code, id_token, token, verifier, nonce, state })
     }
 
-    /// RFC 9207 §2.4: compared byte for byte, in errors too.
+    /// RFC 9207 §2.4: compared byte for byte, in errors too. An ID token beside the code names the issuer as well, and is
+    /// verified before the code is used; some servers leave it at that.
     fn check_issuer(&self, parameters: &Parameters) -> Result<()> {
+        let is_named_elsewhere = self.asked.awaited.response_type.has_id_token();
+        let must_be_named = self.asked.expects_issuer && !is_named_elsewhere;
         match parameters.get("iss") {
             Some(issuer) if issuer == self.asked.issuer.as_str() => Ok(()),
-            None if !parameters.contains("iss") && !self.asked.expects_issuer => Ok(()),
+            None if !parameters.contains("iss") && !must_be_named => Ok(()),
             None if !parameters.contains("iss") => {
                 Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMissing))
             }
@@ -236,6 +255,16 @@ impl PendingAuthorization {
             "nonce": self.nonce.as_ref().map(Nonce::expose),
             "created": self.created.as_millis(),
         });
+        // Most sign-ins ask for a code alone, and a cookie should be short.
+        let awaited = &self.asked.awaited;
+        if let (true, Some(members)) = (*awaited != Awaited::default(), members.as_object_mut()) {
+            members.insert("response_type".to_owned(), awaited.response_type.as_str().into());
+            members.insert("response_mode".to_owned(), awaited.mode.as_str().into());
+            members.insert("max_age".to_owned(), awaited.max_age.map(|age| age.as_secs()).into());
+        }
+        if let (false, Some(members)) = (self.asked.acr.is_empty(), members.as_object_mut()) {
+            members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
+        }
         if let Some(members) = members.as_object_mut() {
             members.extend(key.into_iter().flat_map(KeptKey::members));
         }
@@ -253,6 +282,12 @@ impl PendingAuthorization {
             expects_issuer: record.expects_issuer?,
             scope: record.scope.map(|scope| Scope::tolerant(&scope)),
             key,
+            awaited: Awaited::of_names(
+                record.response_type.as_deref(),
+                record.response_mode.as_deref(),
+                record.max_age,
+            )?,
+            acr: record.acr.map(|Texts(values)| values).unwrap_or_default(),
         };
         Some(Self {
             asked: Arc::new(asked),
@@ -279,12 +314,18 @@ members! {
         created: i64,
         dpop_jkt: Text<'de>,
         dpop_key: Text<'de>,
+        response_type: Text<'de>,
+        response_mode: Text<'de>,
+        max_age: u64,
+        acr: Texts,
     }
 }
 
-/// Refuses what was not asked for: tokens (RFC 9700 §2.1.2) and JARM.
-fn refuse_other_responses(parameters: &Parameters) -> Result<()> {
-    if parameters.contains("access_token") || parameters.contains("id_token") {
+/// Refuses what was not asked for: codes, tokens (RFC 9700 §2.1.2) and JARM.
+fn refuse_other_responses(asked: ResponseType, parameters: &Parameters) -> Result<()> {
+    let unasked =
+        [("access_token", asked.has_token()), ("id_token", asked.has_id_token()), ("code", asked.has_code())];
+    if unasked.into_iter().any(|(name, is_asked)| !is_asked && parameters.contains(name)) {
         return Err(Error::new(ErrorKind::Untrusted, Reason::UnexpectedToken));
     }
     if parameters.contains("response") {

@@ -1,6 +1,6 @@
 //! The authorization request (RFC 6749 §4.1.1).
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use crate::{
     endpoint::{Endpoint, RedirectUri},
@@ -9,7 +9,10 @@ use crate::{
     form,
     oauth2::{
         Scope,
-        authorization::{CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, State},
+        authorization::{
+            CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, RequestObject, ResponseMode,
+            ResponseType, State, response_type::Awaited,
+        },
         binding::{Dpop, KeptKey},
         client::{ClientId, ClientMetadata},
         server::{Issuer, ServerMetadata},
@@ -60,9 +63,14 @@ const RESERVED: [&str; 13] = [
 #[derive(Clone)]
 pub struct AuthorizationRequest {
     /// The URL up to the parameters that differ at every start.
-    prefix: String,
-    asked: Arc<Asked>,
+    pub(super) prefix: String,
+    /// Where the parameters begin in it.
+    pub(super) joint: usize,
+    /// Where the response type stands in it.
+    response_type: Range<usize>,
+    pub(super) asked: Arc<Asked>,
     has_nonce: bool,
+    pub(super) object: Option<RequestObject>,
 }
 
 /// What all sign-ins of one request have in common, shared by them.
@@ -74,6 +82,9 @@ pub(super) struct Asked {
     pub(super) expects_issuer: bool,
     pub(super) scope: Option<Scope>,
     pub(super) key: Option<KeptKey>,
+    pub(super) awaited: Awaited,
+    /// The values of which `acr` must have one, if there are any.
+    pub(super) acr: Vec<Box<str>>,
 }
 
 impl AuthorizationRequest {
@@ -90,7 +101,10 @@ impl AuthorizationRequest {
             return Err(Error::new(ErrorKind::Config, Reason::PkceUnsupported));
         }
         let mut prefix = with_joint(server.authorization_endpoint()?);
-        prefix.push_str("response_type=code");
+        let joint = prefix.len();
+        prefix.push_str("response_type=");
+        let response_type = prefix.len()..prefix.len() + ResponseType::Code.as_str().len();
+        prefix.push_str(ResponseType::Code.as_str());
         let asked = Asked {
             issuer: server.issuer().clone(),
             client: client.id().clone(),
@@ -98,8 +112,11 @@ impl AuthorizationRequest {
             expects_issuer: server.names_issuer_in_responses(),
             scope: None,
             key: None,
+            awaited: Awaited::default(),
+            acr: Vec::new(),
         };
-        let mut request = Self { prefix, asked: Arc::new(asked), has_nonce: false };
+        let asked = Arc::new(asked);
+        let mut request = Self { prefix, joint, response_type, asked, has_nonce: false, object: None };
         request.push("client_id", client.id().as_str());
         request.push("redirect_uri", redirect_uri.as_str());
         Ok(request)
@@ -116,9 +133,72 @@ impl AuthorizationRequest {
         }
         let scope = Scope::parse(scope)?;
         self.push("scope", scope.as_str());
-        self.has_nonce = scope.contains("openid");
+        self.has_nonce |= scope.contains("openid");
         Arc::make_mut(&mut self.asked).scope = Some(scope);
         Ok(self)
+    }
+
+    /// Asks for something else than a code, in place of what was asked for before. What brings more than a code comes back
+    /// in the fragment, unless [`with_response_mode`](Self::with_response_mode) asks for a form.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::ReservedParameter`] after [`with_response_mode`](Self::with_response_mode).
+    pub fn with_response_type(mut self, response_type: ResponseType) -> Result<Self> {
+        if self.asked.awaited.mode != self.asked.awaited.response_type.usual_mode() {
+            let error = Error::new(ErrorKind::Usage, Reason::ReservedParameter);
+            return Err(error.with_detail("response_mode goes last"));
+        }
+        let mut name = String::new();
+        form::encode(&mut name, response_type.as_str());
+        self.prefix.replace_range(self.response_type.clone(), &name);
+        self.response_type.end = self.response_type.start + name.len();
+        self.has_nonce |= response_type.has_id_token();
+        let awaited = &mut Arc::make_mut(&mut self.asked).awaited;
+        awaited.response_type = response_type;
+        awaited.mode = response_type.usual_mode();
+        Ok(self)
+    }
+
+    /// Asks the browser to bring it in this way, and takes it in no other.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::InvalidValue`] for more than a code in a query (OAuth 2.0 Multiple Response Type Encoding
+    /// Practices §5); [`Reason::ReservedParameter`] if it was said before.
+    pub fn with_response_mode(mut self, mode: ResponseMode) -> Result<Self> {
+        let awaited = self.asked.awaited;
+        if mode == ResponseMode::Query && awaited.response_type.usual_mode() != ResponseMode::Query {
+            return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("response_mode"));
+        }
+        if awaited.mode != awaited.response_type.usual_mode() {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("response_mode"));
+        }
+        if mode != awaited.mode {
+            self.push("response_mode", mode.as_str());
+            Arc::make_mut(&mut self.asked).awaited.mode = mode;
+        }
+        Ok(self)
+    }
+
+    /// Asks that the user was authenticated no longer ago than this, in whole seconds; the ID token must then say so
+    /// (OpenID Connect Core §3.1.2.1). Zero asks for it anew.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::ReservedParameter`] if it was said before.
+    pub fn with_max_age(mut self, max_age: Duration) -> Result<Self> {
+        if self.asked.awaited.max_age.is_some() {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail("max_age"));
+        }
+        self.push("max_age", &max_age.as_secs().to_string());
+        let max_age = Duration::from_secs(max_age.as_secs());
+        Arc::make_mut(&mut self.asked).awaited.max_age = Some(max_age);
+        Ok(self)
+    }
+
+    pub(super) fn require_acr(&mut self, values: Vec<Box<str>>) {
+        Arc::make_mut(&mut self.asked).acr = values;
     }
 
     /// Binds the code to this key (RFC 9449 §10): nobody can exchange it without. Each user's sign-in should have a key
@@ -143,6 +223,10 @@ impl AuthorizationRequest {
     /// `Usage`: [`Reason::ReservedParameter`] for one that the flow sets itself or that is set already,
     /// [`Reason::InvalidValue`] for an empty name.
     pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
+        if name == "max_age" {
+            let invalid = |_| Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("max_age");
+            return self.with_max_age(Duration::from_secs(value.parse().map_err(invalid)?));
+        }
         let mut assignment = String::new();
         form::encode(&mut assignment, name);
         assignment.push('=');
@@ -167,12 +251,30 @@ impl AuthorizationRequest {
         }
     }
 
+    /// Sends all parameters in a request object (RFC 9101, OpenID Connect Core §6), in place of one said before.
+    #[must_use]
+    pub fn with_request_object(mut self, object: RequestObject) -> Self {
+        self.object = Some(object);
+        self
+    }
+
     /// Begins one sign-in: the URL for the browser, and what must be kept until the browser comes back.
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::RandomFailed`].
+    /// `Config`: [`Reason::RandomFailed`]. With a request object also [`Reason::SigningFailed`], and
+    /// [`Reason::UnsupportedAlgorithm`] for a key that is elsewhere, which signs in
+    /// [`AuthorizationStart`](super::AuthorizationStart).
     pub fn start(&self, env: &Env<'_>) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+        if let Some(object) = &self.object {
+            return self.start_with(object, env);
+        }
+        let (url, pending) = self.complete(&self.prefix, env)?;
+        Ok((AuthorizationUrl(url), pending))
+    }
+
+    /// Adds what differs at every start to this beginning.
+    pub(super) fn complete(&self, prefix: &str, env: &Env<'_>) -> Result<(String, PendingAuthorization)> {
         const STATE: &str = "&state=";
         const CHALLENGE: &str = "&code_challenge_method=S256&code_challenge=";
         const NONCE: &str = "&nonce=";
@@ -189,19 +291,21 @@ impl AuthorizationRequest {
         let challenge = verifier.challenge(env.crypto);
 
         let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;
-        let mut url = String::with_capacity(self.prefix.len() + added);
-        url.push_str(&self.prefix);
+        let mut url = String::with_capacity(prefix.len() + added);
+        url.push_str(prefix);
         url.push_str(STATE);
         url.push_str(state.expose());
-        url.push_str(CHALLENGE);
-        url.push_str(challenge.as_str());
+        if self.asked.awaited.response_type.has_code() {
+            url.push_str(CHALLENGE);
+            url.push_str(challenge.as_str());
+        }
         if let Some(nonce) = &nonce {
             url.push_str(NONCE);
             url.push_str(nonce.expose());
         }
         let pending =
             PendingAuthorization { asked: self.asked.clone(), state, verifier, nonce, created: env.now };
-        Ok((AuthorizationUrl(url), pending))
+        Ok((url, pending))
     }
 }
 

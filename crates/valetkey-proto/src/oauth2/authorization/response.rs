@@ -1,6 +1,6 @@
 //! The authorization response (RFC 6749 §4.1.2, RFC 9207): what the browser brings back.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::Uri;
 
@@ -8,14 +8,16 @@ use crate::{
     endpoint::{Origin, RedirectUri},
     error::{Error, ErrorKind, Reason, Result},
     form::Parameters,
+    jose::jwt::Expected,
     oauth2::{
         Scope,
-        authorization::{CodeVerifier, Nonce, request::Asked},
+        authorization::{CodeVerifier, Nonce, ResponseMode, ResponseType, State, request::Asked},
         binding::KeptKey,
         client::ClientId,
         server::Issuer,
+        token::TokenResponse,
     },
-    secret::{AuthorizationCode, Wiped},
+    secret::{AuthorizationCode, Secret, Wiped},
 };
 
 /// The longest callback that is read, in bytes.
@@ -34,7 +36,7 @@ pub struct Callback {
 /// The way in which parameters arrive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    Query,
+    Uri,
     Form,
 }
 
@@ -42,7 +44,7 @@ impl Callback {
     /// The URI that the browser requested.
     #[must_use]
     pub fn uri(uri: impl Into<String>) -> Self {
-        Self { text: Wiped::new(uri.into()), mode: Mode::Query }
+        Self { text: Wiped::new(uri.into()), mode: Mode::Uri }
     }
 
     /// The form that the browser posted (OAuth 2.0 Form Post Response Mode §2).
@@ -52,31 +54,39 @@ impl Callback {
     }
 
     /// The parameters, decoded, each at most once.
-    pub(crate) fn parameters(&self) -> Result<Parameters> {
+    pub(crate) fn parameters(&self, mode: ResponseMode) -> Result<Parameters> {
         if self.text.len() > MAX_CALLBACK {
             return Err(Error::new(ErrorKind::Protocol, Reason::TooLarge).with_detail("callback"));
         }
-        let before_fragment = self.text.split('#').next().unwrap_or_default();
-        Parameters::parse(match self.mode {
-            Mode::Form => &self.text,
-            Mode::Query => before_fragment.split_once('?').map_or("", |(_, query)| query),
+        let (before_fragment, fragment) = self.text.split_once('#').unwrap_or((&self.text, ""));
+        Parameters::parse(match (self.mode, mode) {
+            (Mode::Form, _) => &self.text,
+            (Mode::Uri, ResponseMode::Fragment) => fragment,
+            (Mode::Uri, ResponseMode::Query | ResponseMode::FormPost) => {
+                before_fragment.split_once('?').map_or("", |(_, query)| query)
+            }
         })
     }
 
-    /// Whether it arrived in the query of this redirect URI, as was asked for.
+    /// Whether it arrived at this redirect URI in the way that was asked for. A form says nothing of where it arrived.
     ///
     /// # Errors
     ///
-    /// `Protocol`: [`Reason::ResponseModeMismatch`] for a form, or for a response in the fragment; `Untrusted`:
-    /// [`Reason::UnexpectedToken`] for a token in the fragment (RFC 9700 §2.1.2),
-    /// [`Reason::RedirectUriMismatch`].
-    pub(crate) fn check(&self, redirect_uri: &RedirectUri) -> Result<()> {
-        if self.mode == Mode::Form {
-            return Err(Error::new(ErrorKind::Protocol, Reason::ResponseModeMismatch));
+    /// `Protocol`: [`Reason::ResponseModeMismatch`] if it arrived in another way; `Untrusted`:
+    /// [`Reason::UnexpectedToken`] for a token that did (RFC 9700 §2.1.2), [`Reason::RedirectUriMismatch`].
+    pub(crate) fn check(&self, mode: ResponseMode, redirect_uri: &RedirectUri) -> Result<()> {
+        match (self.mode, mode) {
+            (Mode::Form, ResponseMode::FormPost) => return Ok(()),
+            (Mode::Form, _) | (Mode::Uri, ResponseMode::FormPost) => {
+                return Err(Error::new(ErrorKind::Protocol, Reason::ResponseModeMismatch));
+            }
+            (Mode::Uri, ResponseMode::Query | ResponseMode::Fragment) => {}
         }
         let (uri, fragment) = self.text.split_once('#').unwrap_or((&self.text, ""));
+        let query = uri.split_once('?').map_or("", |(_, query)| query);
+        let elsewhere = if mode == ResponseMode::Fragment { query } else { fragment };
         // Some providers append an empty fragment, `#_=_`, which says nothing.
-        let names = || fragment.split('&').filter_map(|piece| piece.split('=').next());
+        let names = || elsewhere.split('&').filter_map(|piece| piece.split('=').next());
         if names().any(|name| matches!(name, "access_token" | "id_token")) {
             return Err(Error::new(ErrorKind::Untrusted, Reason::UnexpectedToken));
         }
@@ -148,9 +158,12 @@ impl fmt::Debug for Callback {
 #[derive(Debug)]
 pub struct AuthorizationResponse {
     pub(super) asked: Arc<Asked>,
-    pub(crate) code: AuthorizationCode,
+    pub(super) code: Option<AuthorizationCode>,
+    pub(super) id_token: Option<Secret>,
+    pub(super) token: Option<TokenResponse>,
     pub(crate) verifier: CodeVerifier,
     pub(super) nonce: Option<Nonce>,
+    pub(super) state: State,
 }
 
 impl AuthorizationResponse {
@@ -164,6 +177,51 @@ impl AuthorizationResponse {
     #[must_use]
     pub fn client(&self) -> &ClientId {
         &self.asked.client
+    }
+
+    /// What was asked for, and is here.
+    #[must_use]
+    pub fn response_type(&self) -> ResponseType {
+        self.asked.awaited.response_type
+    }
+
+    /// The code, if one was asked for.
+    pub(crate) fn code(&self) -> Option<&AuthorizationCode> {
+        self.code.as_ref()
+    }
+
+    /// The ID token that the browser brought, and what it must say beside what all do.
+    pub(crate) fn id_token(&self) -> Option<(&Secret, Expected<'_>)> {
+        let mut expected =
+            Expected::new().state(self.state.expose()).through_browser().acr_of(&self.asked.acr);
+        if let Some(nonce) = &self.nonce {
+            expected = expected.nonce(nonce.expose());
+        }
+        if let Some(max_age) = self.asked.awaited.max_age {
+            expected = expected.max_age(max_age);
+        }
+        if let Some(code) = &self.code {
+            expected = expected.code(code.expose());
+        }
+        if let Some(token) = &self.token {
+            expected = expected.access_token(token.access_token().expose());
+        }
+        Some((self.id_token.as_ref()?, expected))
+    }
+
+    /// The access token that the browser brought. Verify the ID token first, which it must be bound to.
+    #[must_use]
+    pub fn token(&self) -> Option<&TokenResponse> {
+        self.token.as_ref()
+    }
+
+    /// What the ID token that comes for the code must say; `None` if the user's identity was not asked for. It outlives the
+    /// exchange.
+    #[must_use]
+    pub fn awaited_id_token(&self) -> Option<AwaitedIdToken> {
+        let max_age = self.asked.awaited.max_age;
+        let acr = || self.asked.acr.clone().into();
+        self.nonce.clone().map(|nonce| AwaitedIdToken { nonce, max_age, acr: acr() })
     }
 
     /// Where the browser came back to, which the exchange repeats (RFC 6749 §4.1.3).
@@ -187,5 +245,25 @@ impl AuthorizationResponse {
     #[must_use]
     pub fn nonce(&self) -> Option<&Nonce> {
         self.nonce.as_ref()
+    }
+}
+
+/// What an ID token must say that comes from the token endpoint, in exchange for a code.
+#[derive(Clone, Debug)]
+pub struct AwaitedIdToken {
+    nonce: Nonce,
+    max_age: Option<Duration>,
+    acr: Box<[Box<str>]>,
+}
+
+impl AwaitedIdToken {
+    /// As the verifier wants it.
+    #[must_use]
+    pub fn expected(&self) -> Expected<'_> {
+        let expected = Expected::new().nonce(self.nonce.expose()).acr_of(&self.acr);
+        match self.max_age {
+            Some(max_age) => expected.max_age(max_age),
+            None => expected,
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     oauth2::{authorization::AuthorizationResponse, server::ServerMetadata, token::TokenResponse},
+    secret::AuthorizationCode,
     time::Timestamp,
 };
 
@@ -26,11 +27,16 @@ impl AuthorizationCodeGrant {
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::MissingEndpoint`]. `Untrusted`: [`Reason::IssuerMismatch`] if the sign-in went to
+    /// `Config`: [`Reason::MissingEndpoint`]. `Usage`: [`Reason::InvalidValue`] if no code was asked for. `Untrusted`: [`Reason::IssuerMismatch`] if the sign-in went to
     /// another server: the code must not reach this one (RFC 9700 §4.4).
     pub fn new(server: &ServerMetadata, received: AuthorizationResponse) -> Result<Self> {
         if received.issuer() != server.issuer() {
             return Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch));
+        }
+        if received.code().is_none() {
+            return Err(
+                Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("response without a code")
+            );
         }
         Ok(Self { request: TokenRequest::new(server)?, received })
     }
@@ -45,7 +51,7 @@ impl Exchange for AuthorizationCodeGrant {
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("authorization_code");
-        form.push("code", self.received.code.expose())
+        form.push("code", self.received.code().map(AuthorizationCode::expose).unwrap_or_default())
             .push("redirect_uri", self.received.redirect_uri().as_str())
             .push("code_verifier", self.received.verifier.expose())
             .extend(&self.request.extra);

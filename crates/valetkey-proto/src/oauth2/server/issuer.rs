@@ -40,6 +40,11 @@ impl Issuer {
         &self.0
     }
 
+    /// The identifier as a URL. It was one when it was parsed.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint> {
+        Endpoint::parse(&self.0)
+    }
+
     /// Where a document about this issuer lies.
     ///
     /// # Errors

@@ -35,9 +35,12 @@ pub struct ServerMetadata {
     token_endpoint: Option<Endpoint>,
     names_issuer: bool,
     auth_methods: Option<Vec<Box<str>>>,
+    auth_algorithms: Option<Vec<Box<str>>>,
     challenge_methods: Option<Vec<Box<str>>>,
     dpop_algorithms: Option<Vec<Box<str>>>,
     scopes: Option<Vec<Box<str>>>,
+    /// Endpoints that were given, by their names.
+    given: Vec<(&'static str, Endpoint)>,
     document: Bytes,
 }
 
@@ -49,6 +52,7 @@ members! {
         token_endpoint: Text<'de>,
         authorization_response_iss_parameter_supported: bool,
         token_endpoint_auth_methods_supported: Texts,
+        token_endpoint_auth_signing_alg_values_supported: Texts,
         code_challenge_methods_supported: Texts,
         dpop_signing_alg_values_supported: Texts,
         scopes_supported: Texts,
@@ -65,9 +69,11 @@ impl ServerMetadata {
             token_endpoint: None,
             names_issuer: false,
             auth_methods: None,
+            auth_algorithms: None,
             challenge_methods: None,
             dpop_algorithms: None,
             scopes: None,
+            given: Vec::new(),
             document: Bytes::new(),
         }
     }
@@ -98,9 +104,11 @@ impl ServerMetadata {
             token_endpoint: learned(read.token_endpoint.as_deref(), "token_endpoint")?,
             names_issuer: read.authorization_response_iss_parameter_supported.unwrap_or(false),
             auth_methods: read.token_endpoint_auth_methods_supported.map(|Texts(list)| list),
+            auth_algorithms: read.token_endpoint_auth_signing_alg_values_supported.map(|Texts(list)| list),
             challenge_methods: read.code_challenge_methods_supported.map(|Texts(list)| list),
             dpop_algorithms: read.dpop_signing_alg_values_supported.map(|Texts(list)| list),
             scopes: read.scopes_supported.map(|Texts(list)| list),
+            given: Vec::new(),
             document: document.clone(),
         })
     }
@@ -122,6 +130,18 @@ impl ServerMetadata {
     /// As [`Endpoint::parse`].
     pub fn with_token_endpoint(mut self, url: &str) -> Result<Self> {
         self.token_endpoint = Some(Endpoint::parse(url)?);
+        Ok(self)
+    }
+
+    /// Sets another endpoint by the name that it has in documents, such as `jwks_uri`, in place of what the document says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`].
+    pub fn with_endpoint(mut self, name: &'static str, url: &str) -> Result<Self> {
+        let endpoint = Endpoint::parse(url)?;
+        self.given.retain(|(known, _)| *known != name);
+        self.given.push((name, endpoint));
         Ok(self)
     }
 
@@ -156,6 +176,26 @@ impl ServerMetadata {
         self.token_endpoint.as_ref().ok_or_else(|| missing("token_endpoint"))
     }
 
+    /// Another endpoint by its name, such as `jwks_uri` or `userinfo_endpoint`, checked when it is asked for: whoever does
+    /// not need it is not hindered by a bad one.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::MissingEndpoint`] if the server has none. `Protocol`: [`Reason::InvalidUrl`] or
+    /// [`Reason::InsecureUrl`] if the document names one that is not `https`,
+    /// [`Reason::Malformed`] if it is no text.
+    pub fn endpoint(&self, name: &'static str) -> Result<Endpoint> {
+        if let Some((_, endpoint)) = self.given.iter().find(|(known, _)| *known == name) {
+            return Ok(endpoint.clone());
+        }
+        let malformed = || Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail(name);
+        let url = match self.extra::<serde_json::Value>(name) {
+            Some(value) => Some(value.as_str().ok_or_else(malformed)?.to_owned()),
+            None => None,
+        };
+        learned(url.as_deref(), name)?.ok_or_else(|| missing(name))
+    }
+
     /// Whether the server names itself in every authorization response
     /// (`authorization_response_iss_parameter_supported`, RFC 9207 §3).
     #[must_use]
@@ -171,6 +211,13 @@ impl ServerMetadata {
             Some(methods) => methods.iter().any(|known| **known == *method),
             None => method == "client_secret_basic",
         }
+    }
+
+    /// Whether the server takes assertions of clients that are signed by the algorithm of this registered name
+    /// (`token_endpoint_auth_signing_alg_values_supported`); `None` if it does not say.
+    #[must_use]
+    pub fn supports_auth_algorithm(&self, algorithm: &str) -> Option<bool> {
+        self.auth_algorithms.as_ref().map(|algorithms| algorithms.iter().any(|known| **known == *algorithm))
     }
 
     /// Whether the server takes code challenges by this method (`code_challenge_methods_supported`); `None`

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     oauth2::{Scope, binding::KeptKey, client::ClientId, server::Issuer},
+    oidc::IdToken,
     response::{
         members::{members, read_into},
         value::Text,
@@ -23,7 +24,7 @@ use crate::{
 /// restored.
 ///
 /// The text is a JSON object of version 1, or of version 2 if the tokens are bound to a key (RFC 9449), which is then
-/// kept with them. Members that this version does not know are kept, so that a newer program and an older one can
+/// kept with them. An ID token in it was verified before it was kept. Members that this version does not know are kept, so that a newer program and an older one can
 /// share a record.
 ///
 /// ```
@@ -67,6 +68,7 @@ members! {
         scope_is_explicit: bool,
         dpop_jkt: Text<'de>,
         dpop_key: Text<'de>,
+        id_token: Text<'de>,
     }
 }
 
@@ -105,24 +107,21 @@ impl TokenRecord {
             (Some(true), Some(scope)) => GrantedScope::Explicit(scope),
             (_, scope) => GrantedScope::Requested(scope),
         };
-        Some(Self {
-            issuer: Issuer::parse(&wire.issuer?).ok()?,
-            client: ClientId::parse(&wire.client_id?).ok()?,
-            generation: wire.generation?,
-            tokens: Arc::new(TokenSet::restored(
-                if key.is_some() {
-                    AccessToken::dpop(access_token)?
-                } else {
-                    AccessToken::bearer(access_token)?
-                },
-                Timestamp::from_millis(wire.issued_at?),
-                wire.lifetime.map(Duration::from_secs),
-                wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
-                scope,
-                key,
-            )),
-            others,
-        })
+        let mut tokens = TokenSet::restored(
+            if key.is_some() { AccessToken::dpop(access_token)? } else { AccessToken::bearer(access_token)? },
+            Timestamp::from_millis(wire.issued_at?),
+            wire.lifetime.map(Duration::from_secs),
+            wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
+            scope,
+            key,
+        );
+        let issuer = Issuer::parse(&wire.issuer?).ok()?;
+        if let Some(text) = wire.id_token {
+            let id_token = IdToken::of_record(&text).filter(|token| token.issuer() == issuer.as_str())?;
+            tokens = tokens.with_id_token(id_token);
+        }
+        let client = ClientId::parse(&wire.client_id?).ok()?;
+        Some(Self { issuer, client, generation: wire.generation?, tokens: Arc::new(tokens), others })
     }
 
     /// Writes it as a text.
@@ -146,6 +145,7 @@ impl TokenRecord {
             ("lifetime".to_owned(), tokens.lifetime().map(|lifetime| lifetime.as_secs()).into()),
             ("scope".to_owned(), scope.scope().map(Scope::as_str).into()),
             ("scope_is_explicit".to_owned(), explicit.into()),
+            ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
         Secret::new(crate::record::write(Value::Object(record)))

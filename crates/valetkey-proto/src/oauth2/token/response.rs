@@ -86,6 +86,25 @@ members! {
     }
 }
 
+impl<'a> Wire<'a> {
+    fn of_parameters(form: &'a Parameters, expires_in: Option<&str>) -> Self {
+        let part = |name| form.get(name).map(|text| Text(text.into()));
+        // As in JSON, an empty scope grants nothing: taken for absent, it would stand for all that was asked for.
+        let scope = form.contains("scope").then(|| form.get("scope").unwrap_or_default());
+        Self {
+            access_token: part("access_token"),
+            token_type: part("token_type"),
+            expires_in: expires_in.map(Seconds::of),
+            refresh_token: part("refresh_token"),
+            scope: scope.map(|text| ScopeText::Text(text.into())),
+            id_token: part("id_token"),
+            error: part("error"),
+            error_description: part("error_description"),
+            error_uri: part("error_uri"),
+        }
+    }
+}
+
 /// What the token endpoint gave.
 ///
 /// To call an API, make it a [`TokenSet`](super::TokenSet).
@@ -191,26 +210,18 @@ impl TokenResponse {
         if response.extensions().get::<Unframed>().is_some() {
             return Err(Error::new(ErrorKind::Transport, Reason::Truncated));
         }
-        let part = |name| form.get(name).map(|text| Text(text.into()));
         let expires_in = form.get("expires_in").or_else(|| {
             let seconds = form.get("expires")?;
             quirks.note(Quirk::LifetimeName);
             Some(seconds)
         });
-        // As in JSON, an empty scope grants nothing: taken for absent, it would stand for all that was asked for.
-        let scope = form.contains("scope").then(|| form.get("scope").unwrap_or_default());
-        let wire = Wire {
-            access_token: part("access_token"),
-            token_type: part("token_type"),
-            expires_in: expires_in.map(Seconds::of),
-            refresh_token: part("refresh_token"),
-            scope: scope.map(|text| ScopeText::Text(text.into())),
-            id_token: part("id_token"),
-            error: part("error"),
-            error_description: part("error_description"),
-            error_uri: part("error_uri"),
-        };
-        Self::of_wire(&wire, asked, quirks, None)
+        Self::of_wire(&Wire::of_parameters(&form, expires_in), asked, quirks, None)
+    }
+
+    /// The access token that a browser brought (RFC 6749 §4.2.2), which was asked for at this time.
+    pub(crate) fn of_callback(parameters: &Parameters, asked: Timestamp) -> Result<Self> {
+        let wire = Wire::of_parameters(parameters, parameters.get("expires_in"));
+        Self::of_wire(&wire, asked, Quirks::default(), None)
     }
 
     /// The access token.
@@ -259,6 +270,11 @@ impl TokenResponse {
     #[must_use]
     pub fn has_id_token(&self) -> bool {
         self.id_token.is_some()
+    }
+
+    /// The ID token, for who verifies it.
+    pub(crate) fn id_token(&self) -> Option<&Secret> {
+        self.id_token.as_ref()
     }
 
     /// What had to be forgiven.

@@ -6,6 +6,7 @@ use super::{TokenResponse, TokenType};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     oauth2::{Scope, binding::KeptKey},
+    oidc::IdToken,
     secret::{AccessToken, RefreshToken},
     time::Timestamp,
 };
@@ -19,6 +20,7 @@ pub struct TokenSet {
     refresh_token: Option<RefreshToken>,
     scope: GrantedScope,
     key: Option<KeptKey>,
+    id_token: Option<IdToken>,
 }
 
 /// The scope that was granted (RFC 6749 §5.1).
@@ -82,6 +84,7 @@ impl TokenSet {
         }
         Ok(Self {
             key: key.cloned(),
+            id_token: None,
             access_token: response.access_token().clone(),
             issued_at: response.asked_at(),
             lifetime: response.lifetime(),
@@ -96,7 +99,8 @@ impl TokenSet {
     /// A bearer token that no server issued ([`SelfSigned`](crate::oauth2::assertion::SelfSigned)).
     pub(crate) fn made_here(access_token: AccessToken, issued_at: Timestamp, lifetime: Duration) -> Self {
         let scope = GrantedScope::Requested(None);
-        Self { access_token, issued_at, lifetime: Some(lifetime), refresh_token: None, scope, key: None }
+        let lifetime = Some(lifetime);
+        Self { access_token, issued_at, lifetime, refresh_token: None, scope, key: None, id_token: None }
     }
 
     /// These tokens, renewed: what the response leaves out stays as it is (RFC 6749 §6).
@@ -112,6 +116,7 @@ impl TokenSet {
         if renewed.scope.scope().is_none() {
             renewed.scope.clone_from(&self.scope);
         }
+        renewed.id_token.clone_from(&self.id_token);
         Ok(renewed)
     }
 
@@ -124,7 +129,20 @@ impl TokenSet {
         scope: GrantedScope,
         key: Option<KeptKey>,
     ) -> Self {
-        Self { access_token, issued_at, lifetime, refresh_token, scope, key }
+        Self { access_token, issued_at, lifetime, refresh_token, scope, key, id_token: None }
+    }
+
+    /// The same tokens, together with who signed in, which was verified.
+    #[must_use]
+    pub fn with_id_token(mut self, id_token: IdToken) -> Self {
+        self.id_token = Some(id_token);
+        self
+    }
+
+    /// Who signed in, if it was asked for and verified.
+    #[must_use]
+    pub fn id_token(&self) -> Option<&IdToken> {
+        self.id_token.as_ref()
     }
 
     /// The access token.

@@ -1,11 +1,11 @@
 //! Faults that meet clients with assertions (RFC 7523) and proofs of possession (RFC 9449).
 //!
-//! A nonce is answered with one more try, if it can be one. What is left of the challenge then is an error at the
-//! token endpoint, and the caller's at a resource.
+//! A demand for a nonce is answered with one more try, if it names one. What is demanded then is an error, at the token
+//! endpoint and at a resource; any other challenge of a resource is the caller's.
 
 use std::str::from_utf8;
 
-use valetkey_proto::Reason;
+use valetkey_proto::{ErrorKind, Reason};
 
 use super::*;
 use crate::fault::{Feature, Member};
@@ -72,14 +72,16 @@ pub(super) const ROWS: &[Fault] = &[
     token_type("dpop-type-in-capitals", &[Member::Set("token_type", b"\"DPOP\"")], ACCEPTED),
     // Nonces of the token endpoint (RFC 9449 §8).
     dpop("dpop-nonce-once", T, wanted(400, &[JSON, NONCE]), ACCEPTED).times(1),
-    dpop("dpop-nonce-for-ever", T, wanted(400, &[JSON, NONCE]), DENIED),
+    dpop("dpop-nonce-for-ever", T, wanted(400, &[JSON, NONCE]), NONCE_DEMANDED),
+    // RFC 6749 §5.2 has it for clients that do not authenticate; it means the same.
     dpop("dpop-nonce-by-401", T, wanted(401, &[JSON, NONCE]), ACCEPTED).times(1),
-    dpop("dpop-nonce-missing", T, wanted(400, &[JSON]), DENIED),
-    dpop("dpop-nonce-empty", T, wanted(400, &[JSON, EMPTY]), DENIED),
-    dpop("dpop-nonce-with-blank", T, wanted(400, &[JSON, BLANK]), DENIED),
-    dpop("dpop-nonce-quoted", T, wanted(400, &[JSON, QUOTED]), DENIED),
-    dpop("dpop-nonce-twice", T, wanted(400, &[JSON, NONCE, OTHER]), DENIED),
-    dpop("dpop-nonce-long", T, wanted(400, &[JSON, LONG]), DENIED),
+    dpop("dpop-nonce-missing", T, wanted(400, &[JSON]), NONCE_DEMANDED),
+    dpop("dpop-nonce-empty", T, wanted(400, &[JSON, EMPTY]), NONCE_DEMANDED),
+    dpop("dpop-nonce-with-blank", T, wanted(400, &[JSON, BLANK]), NONCE_DEMANDED),
+    dpop("dpop-nonce-quoted", T, wanted(400, &[JSON, QUOTED]), NONCE_DEMANDED),
+    // The field is no list (RFC 9449 §8.1), so that two say nothing (RFC 9110 §5.3).
+    dpop("dpop-nonce-twice", T, wanted(400, &[JSON, NONCE, OTHER]), NONCE_DEMANDED),
+    dpop("dpop-nonce-long", T, wanted(400, &[JSON, LONG]), NONCE_DEMANDED),
     dpop("dpop-nonce-huge", T, wanted(400, &[JSON, HUGE]), TOO_LARGE),
     dpop("dpop-nonce-unasked", T, Effect::Header(NONCE.0, NONCE.1), ACCEPTED),
     dpop("dpop-nonce-unasked-junk", T, Effect::Header(QUOTED.0, QUOTED.1), ACCEPTED),
@@ -89,12 +91,13 @@ pub(super) const ROWS: &[Fault] = &[
     dpop("dpop-resource-nonce-in-other-case", R, challenged(&[WANTED_IN_OTHER_CASE, NONCE]), ACCEPTED)
         .times(1),
     dpop("dpop-resource-nonce-beside", R, challenged(&[WANTED_BESIDE, NONCE]), ACCEPTED).times(1),
-    dpop("dpop-resource-nonce-for-ever", R, challenged(&[WANTED, NONCE]), ACCEPTED),
+    dpop("dpop-resource-nonce-for-ever", R, challenged(&[WANTED, NONCE]), NONCE_DEMANDED),
+    // RFC 9449 §9: what demands a nonce is a challenge of DPoP's.
     dpop("dpop-resource-nonce-by-bearer", R, challenged(&[WANTED_BY_BEARER, NONCE]), ACCEPTED),
-    dpop("dpop-resource-nonce-missing", R, challenged(&[WANTED]), ACCEPTED),
-    dpop("dpop-resource-nonce-empty", R, challenged(&[WANTED, EMPTY]), ACCEPTED),
-    dpop("dpop-resource-nonce-quoted", R, challenged(&[WANTED, QUOTED]), ACCEPTED),
-    dpop("dpop-resource-nonce-long", R, challenged(&[WANTED, LONG]), ACCEPTED),
+    dpop("dpop-resource-nonce-missing", R, challenged(&[WANTED]), NONCE_DEMANDED),
+    dpop("dpop-resource-nonce-empty", R, challenged(&[WANTED, EMPTY]), NONCE_DEMANDED),
+    dpop("dpop-resource-nonce-quoted", R, challenged(&[WANTED, QUOTED]), NONCE_DEMANDED),
+    dpop("dpop-resource-nonce-long", R, challenged(&[WANTED, LONG]), NONCE_DEMANDED),
     dpop("dpop-resource-nonce-huge", R, challenged(&[WANTED, HUGE]), TOO_LARGE),
     dpop("dpop-resource-invalid-proof", R, challenged(&[INVALID_PROOF]), ACCEPTED),
     // One new token is tried, and then it is the caller's (RFC 9449 §7.1).
@@ -106,7 +109,9 @@ pub(super) const ROWS: &[Fault] = &[
     assertion("assertion-dropped", Effect::Drop, transport(Reason::OutcomeUnknown)),
 ];
 
-const NO_DOWNGRADE: Expect = protocol(Reason::UnsupportedTokenType);
+// RFC 9449 §5: a client for which the binding matters discards the answer.
+const NO_DOWNGRADE: Expect = untrusted(Reason::TokenNotBound);
+const NONCE_DEMANDED: Expect = Expect::Rejected { kind: ErrorKind::Denied, reason: Reason::NonceDemanded };
 
 #[cfg(test)]
 mod tests {

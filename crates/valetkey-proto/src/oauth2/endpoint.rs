@@ -1,0 +1,3 @@
+//! The other endpoints of a server.
+
+pub mod registration;
