@@ -13,8 +13,10 @@ mod assertions;
 mod dpop;
 #[path = "interop_oauth2/herd.rs"]
 mod herd;
+#[path = "interop/server.rs"]
+mod server;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -23,83 +25,13 @@ use valetkey::{
     oauth2::{client::ClientAuth, grant::RefreshTokenGrant},
     secret::RefreshToken,
 };
-use valetkey_http::{Backend, Limits, Response};
+use valetkey_http::Limits;
 
-const SECRET: &str = "interop-secret-0123456789-0123456789-0123456789-0123456789-abcdef";
+use server::{Robot, SECRET, Server, WITH_NONCES, variable_of};
+
 const SPECIAL_SECRET: &str = "p@ss:w/o+r%d &=\"?~{}";
-const CALLBACK: &str = "http://127.0.0.1:9999/cb";
-
-/// Where the issuer of oidc-provider is that demands nonces in proofs.
-const WITH_NONCES: &str = "/dpop-nonce";
-
-/// A server under test: where it is, and how a user gets through its pages.
-struct Server {
-    issuer: String,
-    backend: Arc<dyn Backend>,
-    robot: Robot,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Robot {
-    /// oidc-provider has a page that visits a URL as a browser would, and says where it ended.
-    Page,
-    /// Authlib's authorization endpoint answers at once.
-    Redirect,
-}
 
 impl Server {
-    fn oidc_provider() -> Option<Self> {
-        Self::named("VALETKEY_OP", Robot::Page)
-    }
-
-    fn authlib() -> Option<Self> {
-        Self::named("VALETKEY_AUTHLIB", Robot::Redirect)
-    }
-
-    fn named(variable: &str, robot: Robot) -> Option<Self> {
-        let issuer = variable_of(variable)?;
-        Some(Self { issuer, backend: adapter::backend(None), robot })
-    }
-
-    fn client(&self, id: &str) -> ClientBuilder {
-        Client::builder(Arc::clone(&self.backend))
-            .discover(&self.issuer)
-            .id(id)
-            .redirect_uri(CALLBACK)
-            .api(&self.issuer)
-    }
-
-    async fn get(&self, url: &str) -> Response {
-        let request = http::Request::get(url).body(Bytes::new()).expect("a request");
-        self.backend.send(request, Limits::default()).await.expect("an answer")
-    }
-
-    /// Visits a page as the user's browser, and says where it ended.
-    async fn visit(&self, url: &str) -> String {
-        match self.robot {
-            Robot::Page => {
-                let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
-                let base = self.issuer.trim_end_matches(WITH_NONCES);
-                let response = self.get(&format!("{base}/__robot?url={url}")).await;
-                let page: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
-                page["location"].as_str().expect("a callback").to_owned()
-            }
-            Robot::Redirect => {
-                let response = self.get(url).await;
-                response.headers()["location"].to_str().expect("a callback").to_owned()
-            }
-        }
-    }
-
-    /// Signs the user in. oidc-provider gives a refresh token for `offline_access` with consent.
-    async fn sign_in(&self, client: &Client, user: &str) -> valetkey::Result<Session> {
-        let request = client.authorize().scope("openid offline_access api:read");
-        let request = request.parameter("prompt", "consent").parameter("login_hint", user);
-        let (url, pending) = request.start().await?;
-        let callback = self.visit(url.as_str()).await;
-        client.redeem(pending, &callback).await
-    }
-
     /// The status of an API that wants the scope `api:read`.
     async fn call_api(&self, session: &Session) -> StatusCode {
         let path = if self.robot == Robot::Page { "/api/whoami?scope=api:read" } else { "/oauth2/api" };
@@ -107,15 +39,6 @@ impl Server {
             http::Request::get(format!("{}{path}", self.issuer)).body(Bytes::new()).expect("a request");
         session.send(request).await.expect("an answer").status()
     }
-}
-
-/// What `up.sh` says, or nothing, and then the test is skipped aloud.
-fn variable_of(name: &str) -> Option<String> {
-    let value = std::env::var(name).ok();
-    if value.is_none() {
-        println!("skipped: {name} is not set; run it through tests/interop/up.sh");
-    }
-    value
 }
 
 /// Sign-in, API, renewal, and the reuse that ends it all.

@@ -193,5 +193,7 @@ async fn authlib_signs_users_in() {
     let Some(server) = Server::authlib() else { return };
     let client = client(&server, "basic").build().await.expect("discovery");
     let session = server.sign_in(&client, "alice").await.expect("a sign-in");
-    println!("{:?}", session.identity());
+    let user = session.identity().expect("it was asked for");
+    assert_eq!(user.issuer(), server.issuer);
+    assert!(session.user_info().await.is_ok());
 }

@@ -31,7 +31,7 @@ use valetkey_proto::{
     crypto::{CryptoProvider, SignatureAlgorithm, SigningKey},
     form::Form,
 };
-use valetkey_testkit::{HMAC_SECRET, Place, Provider, block_on, faults, keys};
+use valetkey_testkit::{HMAC_SECRET, OpenId, Place, Provider, block_on, faults, keys};
 
 /// A secret that no text contains by chance.
 const CANARY: &str = "c4n4ry~Secret/42";
@@ -204,6 +204,11 @@ async fn login(
     search.secrets.push(tokens.access_token().expose().to_owned());
     search.debug(&tokens.access_token().header());
     search.debug(&session.record());
+    let user = session.identity().expect("it was asked for");
+    search.secrets.push(user.text().expose().to_owned());
+    search.debug(&user);
+    search.debug(&user.claims());
+    search.debug(&session.user_info().await?);
     search.debug(&session.bearer());
     session.refresh().await?;
     session.send(http::Request::get(provider.api("me")).body(Bytes::new()).expect("a request")).await
@@ -211,7 +216,7 @@ async fn login(
 
 #[test]
 fn values_show_no_secret() {
-    let provider = Provider::new();
+    let provider = Provider::builder().openid(OpenId::new()).build();
     let mut search = Search { secrets: vec![SECRET.to_owned(), CANARY.to_owned()], ..Search::default() };
     block_on(login(&mut search, Arc::new(provider.clone()), &provider)).unwrap();
     search.learn(&provider);
@@ -240,7 +245,7 @@ fn values_show_no_secret() {
 
 #[test]
 fn machines_show_no_secret() {
-    let provider = Provider::new();
+    let provider = Provider::builder().openid(OpenId::new()).build();
     let mut search = Search { secrets: vec![CANARY.to_owned(), SECRET.to_owned()], ..Search::default() };
     let client = block_on(builder(Arc::new(provider.clone()), &provider).build()).unwrap();
     let server = block_on(client.server()).unwrap();
@@ -290,7 +295,7 @@ fn errors_of_every_fault_show_no_secret() {
     // Where the login comes by.
     let places = [Place::Metadata, Place::Authorize, Place::Token, Place::Resource];
     for fault in faults().filter(|fault| places.contains(&fault.at)) {
-        let provider = Provider::builder().fault(*fault).build();
+        let provider = Provider::builder().openid(OpenId::new()).fault(*fault).build();
         if let Err(error) = block_on(login(&mut search, Arc::new(provider.clone()), &provider)) {
             search.error(&error);
         }
@@ -339,12 +344,12 @@ async fn oauth1_login(search: &mut Search, provider: &Provider) -> valetkey::Res
 fn s_o1_08_oauth1_shows_no_secret_whatever_the_fault() {
     let secrets = vec!["kd94hf93k423kf44".to_owned(), CANARY.to_owned()];
     let mut search = Search { secrets, ..Search::default() };
-    let provider = Provider::new();
+    let provider = Provider::builder().openid(OpenId::new()).build();
     block_on(oauth1_login(&mut search, &provider)).unwrap();
     search.learn(&provider);
     let places = [Place::TemporaryCredentials, Place::OwnerAuthorization, Place::TokenCredentials];
     for fault in faults().filter(|fault| places.contains(&fault.at)) {
-        let provider = Provider::builder().fault(*fault).build();
+        let provider = Provider::builder().openid(OpenId::new()).fault(*fault).build();
         if let Err(error) = block_on(oauth1_login(&mut search, &provider)) {
             search.error(&error);
         }
@@ -359,7 +364,7 @@ fn assertions_show_no_secret() {
     let secrets = keys::rs256().pem().lines().filter(|line| !line.starts_with('-')).map(str::to_owned);
     let secrets = secrets.chain([HMAC_SECRET.to_owned(), CANARY.to_owned()]).collect();
     let mut search = Search { secrets, ..Search::default() };
-    let provider = Provider::new();
+    let provider = Provider::builder().openid(OpenId::new()).build();
     let builder = Client::builder(provider.clone()).discover(&provider.issuer()).id("hmac");
     let builder = builder.auth(ClientAuth::secret_jwt(HMAC_SECRET)).observer(search.observer());
     search.debug(&builder);
@@ -397,7 +402,7 @@ fn assertions_show_no_secret() {
 
 #[test]
 fn what_is_logged_shows_no_secret() {
-    let provider = Provider::new();
+    let provider = Provider::builder().openid(OpenId::new()).build();
     let mut search = Search { secrets: vec![SECRET.to_owned()], ..Search::default() };
     block_on(login(&mut search, Arc::new(provider.clone()), &provider)).unwrap();
     provider.revoke_grants();
@@ -418,7 +423,11 @@ fn errors_of_an_http_client_show_no_secret() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut search = Search { secrets: vec![SECRET.to_owned()], ..Search::default() };
     for name in ["token-dropped", "token-truncated", "token-cut", "token-endless", "resource-truncated"] {
-        let provider = Provider::builder().real_clock().fault(valetkey_testkit::fault(name)).build();
+        let provider = Provider::builder()
+            .openid(OpenId::new())
+            .real_clock()
+            .fault(valetkey_testkit::fault(name))
+            .build();
         let _served = block_on(provider.serve()).unwrap();
         let error = runtime.block_on(async {
             let backend = Arc::new(HyperBackend::builder().no_proxy().build().unwrap());

@@ -8,11 +8,6 @@ use valetkey_reqwest::ReqwestBackend;
 use valetkey_smol::SmolBackend;
 use valetkey_ureq::UreqBackend;
 
-/// Whether it holds up the thread that polls it.
-pub(crate) fn blocks() -> bool {
-    std::env::var("VALETKEY_ADAPTER").as_deref() == Ok("ureq")
-}
-
 /// A backend that goes through no proxy and trusts these roots besides the usual ones. It is made inside of tokio,
 /// which those that need it find.
 pub(crate) fn backend(roots: Option<Vec<u8>>) -> Arc<dyn Backend> {

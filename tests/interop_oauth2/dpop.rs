@@ -77,7 +77,7 @@ async fn s_dp_04_oidc_provider_refuses_another_key() {
         let (url, pending) = request.start().await.expect("a sign-in");
         let callback = server.visit(url.as_str()).await;
         let stranger = client(&other).await.expect("discovery");
-        let error = stranger.redeem(pending, &callback).await.expect_err("another key");
+        let error = stranger.redeem(pending, callback).await.expect_err("another key");
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Config, Reason::KeyMissing));
     }
 }

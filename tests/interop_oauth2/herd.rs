@@ -10,7 +10,7 @@ use futures_util::future::select;
 use http::StatusCode;
 use valetkey_http::{Backend, Failure, Limits, Request, Response, Task};
 
-use crate::{SECRET, Server, adapter};
+use crate::{SECRET, Server};
 
 /// Passes everything on, and remembers how the token endpoint answered.
 struct Recorder {
@@ -43,7 +43,7 @@ impl Backend for Recorder {
 /// given up on at some moment.
 async fn herd(dropped: u64) {
     let Some(server) = Server::oidc_provider() else { return };
-    if adapter::blocks() {
+    if std::env::var("VALETKEY_ADAPTER").as_deref() == Ok("ureq") {
         println!("skipped: a backend that blocks has no two hundred callers at once");
         return;
     }

@@ -36,7 +36,8 @@ async fn oidc_provider_registers_changes_and_deletes_a_client() {
     assert_eq!(first.metadata().text("application_type"), Some("native"));
     let first = Registration::parse(first.to_text().expose()).expect("as it was kept");
 
-    let client = registrar.client(&first, Some(CALLBACK)).expect("a client").build().await.expect("discovery");
+    let client =
+        registrar.client(&first, Some(CALLBACK)).expect("a client").build().await.expect("discovery");
     let (url, pending) = client.authorize().scope("openid").start().await.expect("a sign-in");
     client.redeem(pending, server.visit(url.as_str()).await).await.expect("a session");
 

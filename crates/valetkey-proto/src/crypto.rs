@@ -26,7 +26,10 @@ pub use self::{
     verifying::{PublicKey, Verifier, VerifyingKey},
 };
 pub(crate) use self::{
-    der::rsa_spki, encryption::undecryptable, private_key::certificate_der, verifying::check_secret,
+    der::rsa_spki,
+    encryption::undecryptable,
+    private_key::certificate_der,
+    verifying::{check_secret, check_short_secret},
 };
 
 use std::sync::Arc;

@@ -70,7 +70,8 @@ impl HttpClient for Once {
         if request.header("connection").is_none() {
             request.insert_header("connection", "close");
         }
-        async_h1::connect(connection, request).await
+        // Boxed: it is large.
+        Box::pin(async_h1::connect(connection, request)).await
     }
 }
 

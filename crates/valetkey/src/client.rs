@@ -1,10 +1,12 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
+mod age;
 mod assertion;
 mod authorize;
 mod binding;
 mod builder;
 mod credentials;
+mod identity;
 mod logout;
 mod registration;
 mod relation;
@@ -17,12 +19,13 @@ use valetkey_proto::{
     Call, Error, ErrorKind, Exchange, Reason, Result,
     endpoint::Origin,
     oauth2::{
-        authorization::{Callback, PendingAuthorization},
+        authorization::{AuthorizationResponse, Callback, PendingAuthorization},
         binding::{Dpop, Nonces},
         grant::AuthorizationCodeGrant,
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenRecord, TokenSet},
     },
+    oidc::IdToken,
     seal::SealingKeys,
     secret::Secret,
 };
@@ -31,6 +34,7 @@ pub use assertion::JwtBearer;
 pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
+use identity::Keys;
 pub use logout::Logout;
 pub use registration::Registrar;
 use relation::{Origination, Relation};
@@ -75,6 +79,7 @@ struct Inner {
     runtime: Runtime,
     origination: Origination,
     relation: Slot<Relation>,
+    keys: Slot<Keys>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
     sealing_keys: Option<SealingKeys>,
@@ -94,7 +99,8 @@ impl Client {
         Authorize::new(self.clone())
     }
 
-    /// Ends a sign-in with what the browser brought back: checks it, and exchanges the code for tokens.
+    /// Ends a sign-in with what the browser brought back: checks it, and exchanges the code for tokens. If the scope
+    /// `openid` was asked for, the ID token is verified, and the session has an [`identity`](Session::identity).
     ///
     /// # Errors
     ///
@@ -111,6 +117,62 @@ impl Client {
         pending: PendingAuthorization,
         callback: impl Into<Callback>,
     ) -> Result<Session> {
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(self.exchange(pending, callback.into())).await
+    }
+
+    async fn exchange(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
+        let (relation, received) = self.receive(pending, callback).await?;
+        let requested = received.requested_scope().cloned();
+        let awaited = received.awaited_id_token();
+        // What the browser brought is trusted before anything is done with it.
+        let brought = self.brought(&relation, &received).await?;
+        let response_type = received.response_type();
+        if !response_type.has_code() {
+            let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
+            let tokens = binding::hold(received.token().ok_or_else(no_token)?, requested.as_ref(), None)?;
+            return Ok(self.session(tokens, brought, None));
+        }
+        let dpop = match received.key() {
+            Some(kept) => Some(self.kept_key(kept, relation.server())?),
+            None => self.new_key(relation.server())?,
+        };
+        let grant =
+            AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
+        let response = self.call_as(&relation, grant, dpop.clone()).await?;
+        let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
+        let user = match (&awaited, brought) {
+            // A server that said it through the browser may leave it at that.
+            (Some(_), Some(brought)) if !response.has_id_token() => Some(brought),
+            (Some(awaited), brought) => {
+                Some(self.redeemed(&relation, &response, awaited, brought.as_ref()).await?)
+            }
+            (None, _) => None,
+        };
+        Ok(self.session(tokens, user, dpop))
+    }
+
+    /// Ends a sign-in that asked for an ID token alone ([`ResponseType::IdToken`](crate::oauth2::authorization::ResponseType::IdToken)): who the user is, and no access to
+    /// anything. Of another sign-in it verifies what the browser brought and leaves the code alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`redeem`](Self::redeem); `Usage`: [`Reason::InvalidValue`] if no ID token was asked for.
+    pub async fn identify(
+        &self,
+        pending: PendingAuthorization,
+        callback: impl Into<Callback>,
+    ) -> Result<IdToken> {
+        let (relation, received) = self.receive(pending, callback.into()).await?;
+        let none = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("no ID token asked for");
+        self.brought(&relation, &received).await?.ok_or_else(none)
+    }
+
+    async fn receive(
+        &self,
+        pending: PendingAuthorization,
+        callback: Callback,
+    ) -> Result<(Arc<Relation>, AuthorizationResponse)> {
         let received = pending.receive(callback)?;
         let relation = self.relation().await?;
         if received.client() != relation.client().id() {
@@ -118,16 +180,15 @@ impl Client {
                 Error::new(ErrorKind::Untrusted, Reason::StateMismatch).with_detail("another client's")
             );
         }
-        let dpop = match received.key() {
-            Some(kept) => Some(self.kept_key(kept, relation.server())?),
-            None => self.new_key(relation.server())?,
+        Ok((relation, received))
+    }
+
+    fn session(&self, tokens: TokenSet, user: Option<IdToken>, dpop: Option<Dpop>) -> Session {
+        let tokens = match user {
+            Some(user) => tokens.with_id_token(user),
+            None => tokens,
         };
-        let requested = received.requested_scope().cloned();
-        let grant =
-            AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
-        let response = self.call_as(&relation, grant, dpop.clone()).await?;
-        let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
-        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop))
+        Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop)
     }
 
     /// A session of tokens that were kept: what [`Session::record`] gave, or a
@@ -257,7 +318,7 @@ impl Client {
         let now = self.0.runtime.now();
         let known = self.0.relation.get();
         if let Some(relation) = &known
-            && relation.is_fresh(now)
+            && relation.age().is_fresh(now)
         {
             return Ok(Arc::clone(relation));
         }
@@ -266,7 +327,7 @@ impl Client {
             async move { origination.discover(&runtime).await }
         };
         match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
-            (Err(error), Some(known)) if known.survives(&error, now) => Ok(known),
+            (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),
             (outcome, _) => outcome,
         }
     }

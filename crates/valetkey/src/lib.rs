@@ -16,6 +16,6 @@ pub use session::{
 };
 pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Signing, Timestamp, crypto, oauth2,
-    oauth2::token::TokenRecord, oidc, seal, secret,
+    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Signing, Timestamp, crypto, jose,
+    oauth2, oauth2::token::TokenRecord, oidc, seal, secret,
 };

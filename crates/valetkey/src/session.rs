@@ -23,6 +23,7 @@ use valetkey_proto::{
         resource::ResourceRequest,
         token::{TokenRecord, TokenSet},
     },
+    oidc::{IdToken, UserInfo},
     secret::AccessToken,
 };
 
@@ -315,6 +316,42 @@ impl Session {
         // were refused with the same token, one renews.
         let present = self.0.tokens.get();
         async move { Ok(Arc::clone(self.renew(present.as_ref(), false).await?.tokens())) }
+    }
+
+    /// Who signed in, verified by the server's keys; `None` if the scope `openid` was not asked for. After a refresh that
+    /// says it anew, it is what that said.
+    #[must_use]
+    pub fn identity(&self) -> Option<IdToken> {
+        self.0.tokens.peek().as_ref().and_then(|live| live.tokens().id_token().cloned())
+    }
+
+    /// Asks the server for more about the user (OpenID Connect Core §5.3), with the access token in the header. The answer
+    /// is about the same user as the [`identity`](Self::identity), or an error.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::OutOfTurn`] without an identity. `Untrusted`: [`Reason::SubjectMismatch`], and whatever is
+    /// wrong with a signature; [`Reason::KindMismatch`] if it is not signed and should be. `Denied`:
+    /// [`Reason::Challenged`] or [`Reason::RequestDenied`] if the server does not take the token. `Protocol`: whatever is
+    /// wrong with the answer. Otherwise whatever renewing ends with.
+    pub async fn user_info(&self) -> Result<UserInfo> {
+        self.ask_user_info(false).await
+    }
+
+    /// The same, with the access token in a posted form (RFC 6750 §2.2), for servers that take it nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// As [`user_info`](Self::user_info); `Usage`: [`Reason::InvalidValue`] for tokens that are bound to a key.
+    pub async fn user_info_by_form(&self) -> Result<UserInfo> {
+        self.ask_user_info(true).await
+    }
+
+    async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
+        let tokens = self.tokens().await?;
+        let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
+        let user = tokens.id_token().ok_or_else(nobody)?;
+        self.0.client.user_info(user, tokens.access_token(), in_body, self.0.dpop.clone()).await
     }
 
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.

@@ -3,10 +3,13 @@
 
 #[path = "../../../goals/contender.rs"]
 mod contender;
+#[expect(dead_code, reason = "all is measured")]
 #[path = "../../../goals/rounds.rs"]
 mod rounds;
 #[path = "../../../goals/signing.rs"]
 mod signing;
+#[path = "../../../goals/stopwatch.rs"]
+mod stopwatch;
 
 use contender::Contender;
 use http::Method;

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{CryptoProvider, SignatureAlgorithm, verifying::check_secret};
+use super::{
+    CryptoProvider, SignatureAlgorithm,
+    verifying::{check_secret, check_short_secret},
+};
 use crate::error::{Error, ErrorKind, Reason, Result};
 
 /// A key that signs here and now.
@@ -98,6 +101,26 @@ impl SigningKey {
     /// [`Reason::UnsupportedAlgorithm`] if the algorithm is no HMAC of JOSE.
     pub fn secret(algorithm: SignatureAlgorithm, secret: &[u8], crypto: &CryptoProvider) -> Result<Self> {
         check_secret(algorithm, secret)?;
+        Self::short_secret(algorithm, secret, crypto)
+    }
+
+    /// A shared secret that authenticates by this HMAC of JOSE, although it is shorter than the hash: for servers that give
+    /// out such secrets. An empty one is refused all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`secret`](Self::secret), but [`Reason::InvalidKey`] only if it is empty.
+    ///
+    /// # Security
+    ///
+    /// As for [`VerifyingKey::short_secret`](super::VerifyingKey::short_secret): whoever has one signature can try
+    /// secrets on it.
+    pub fn short_secret(
+        algorithm: SignatureAlgorithm,
+        secret: &[u8],
+        crypto: &CryptoProvider,
+    ) -> Result<Self> {
+        check_short_secret(algorithm, secret)?;
         crypto.keys.shared_secret(algorithm, secret).map(Self::Local)
     }
 

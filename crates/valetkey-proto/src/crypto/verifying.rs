@@ -175,6 +175,26 @@ impl VerifyingKey {
     /// [`Reason::UnsupportedAlgorithm`] if the algorithm is no HMAC of JOSE.
     pub fn secret(algorithm: SignatureAlgorithm, secret: &[u8], crypto: &CryptoProvider) -> Result<Self> {
         check_secret(algorithm, secret)?;
+        Self::short_secret(algorithm, secret, crypto)
+    }
+
+    /// A shared secret, by this HMAC, although it is shorter than the hash: for providers that give out such secrets and
+    /// sign ID tokens with them. An empty one is refused all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`secret`](Self::secret), but [`Reason::InvalidKey`] only if it is empty.
+    ///
+    /// # Security
+    ///
+    /// RFC 7518 §3.2 forbids it. Whoever has one token can try secrets on it until one fits, without asking anybody, and
+    /// then make tokens. Ask the provider for a longer secret, or for tokens that are signed with its private key.
+    pub fn short_secret(
+        algorithm: SignatureAlgorithm,
+        secret: &[u8],
+        crypto: &CryptoProvider,
+    ) -> Result<Self> {
+        check_short_secret(algorithm, secret)?;
         let signer = crypto.keys.shared_secret(algorithm, secret)?;
         Ok(Self { algorithm, kid: None, with: With::Secret(signer) })
     }
@@ -225,12 +245,20 @@ impl VerifyingKey {
 
 /// A secret must be at least as long as the hash, and is then not empty (RFC 7518 §3.2).
 pub(crate) fn check_secret(algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<()> {
+    check_length(algorithm, secret, algorithm.hash().size())
+}
+
+/// A secret that may be short must not be empty.
+pub(crate) fn check_short_secret(algorithm: SignatureAlgorithm, secret: &[u8]) -> Result<()> {
+    check_length(algorithm, secret, 1)
+}
+
+fn check_length(algorithm: SignatureAlgorithm, secret: &[u8], least: usize) -> Result<()> {
     let is_of_jose = SignatureAlgorithm::parse(algorithm.name()).is_some();
     if algorithm.key_kind() != KeyKind::Secret || !is_of_jose {
         let error = Error::new(ErrorKind::Config, Reason::UnsupportedAlgorithm);
         return Err(error.with_detail(format!("{algorithm} takes no shared secret of JOSE")));
     }
-    let least = algorithm.hash().size();
     if secret.len() < least {
         let detail = format!("a secret of {} bytes, and {algorithm} needs {least}", secret.len());
         return Err(Error::new(ErrorKind::Config, Reason::InvalidKey).with_detail(detail));

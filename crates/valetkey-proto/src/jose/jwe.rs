@@ -5,12 +5,12 @@ use std::{fmt, sync::Arc};
 use super::{Jwk, decode, encode, header::Header, invalid_key, jwt::ClaimSet, malformed, parts, untrusted};
 use crate::{
     crypto::{
-        ContentEncryption, ContentKey, CryptoProvider, DecryptionKey, EncryptionKey, Fresh, KeyManagement,
-        KeyParameters, KeyUnwrapper, KeyWrapper, PrivateKey, undecryptable,
+        ContentEncryption, ContentKey, CryptoProvider, DecryptionKey, EncryptionKey, Fresh, HashAlgorithm,
+        KeyManagement, KeyParameters, KeyUnwrapper, KeyWrapper, PrivateKey, undecryptable,
     },
     error::{Reason, Result},
     flow::Env,
-    secret::Wiped,
+    secret::{ClientSecret, Wiped},
 };
 
 /// Decrypts what is encrypted by one algorithm and one encryption, those that were agreed on.
@@ -69,6 +69,38 @@ impl Decrypter {
         check_direct(secret, algorithm, encryption)?;
         let key = crypto.keys.unwrapper(algorithm, DecryptionKey::Secret(secret))?;
         Ok(Self { algorithm, encryption, key })
+    }
+
+    /// With a key that client and server both make of the client's secret (OpenID Connect Core §10.2): for `dir`, and for
+    /// AES Key Wrap and AES-GCM with a shared secret.
+    ///
+    /// ```
+    /// use valetkey_proto::{
+    ///     crypto::{ContentEncryption, CryptoProvider, KeyManagement},
+    ///     jose::jwe::Decrypter,
+    ///     secret::ClientSecret,
+    /// };
+    ///
+    /// let (secret, crypto) = (ClientSecret::from("7Fjfp0ZBr1KtDRbnfVdmIw"), CryptoProvider::ring());
+    /// assert!(Decrypter::client_secret(&secret, KeyManagement::Dir, ContentEncryption::A256Gcm, &crypto).is_ok());
+    /// assert!(Decrypter::client_secret(&secret, KeyManagement::RsaOaep, ContentEncryption::A256Gcm, &crypto).is_err());
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`secret`](Self::secret); [`Reason::InvalidKey`] for an empty secret.
+    ///
+    /// # Security
+    ///
+    /// The key has no more entropy than the secret: whoever has an encrypted token can try secrets on it.
+    pub fn client_secret(
+        secret: &ClientSecret,
+        algorithm: KeyManagement,
+        encryption: ContentEncryption,
+        crypto: &CryptoProvider,
+    ) -> Result<Self> {
+        Self::secret(&derived(secret, algorithm, encryption, crypto)?, algorithm, encryption, crypto)
     }
 
     /// Decrypts a text, such as a JWS, which is then to be verified.
@@ -147,6 +179,37 @@ fn check_direct(secret: &[u8], algorithm: KeyManagement, encryption: ContentEncr
     Ok(())
 }
 
+/// The key that is made of a client's secret: the first bits of its hash, as many as are needed (OpenID Connect Core
+/// §10.2).
+fn derived(
+    secret: &ClientSecret,
+    algorithm: KeyManagement,
+    encryption: ContentEncryption,
+    crypto: &CryptoProvider,
+) -> Result<Wiped<Vec<u8>>> {
+    use KeyManagement as K;
+    let secret = secret.expose();
+    if secret.is_empty() {
+        return Err(invalid_key("an empty secret"));
+    }
+    let size = match algorithm {
+        K::Dir => encryption.key_size(),
+        K::A128GcmKw | K::A128Kw => 16,
+        K::A256GcmKw | K::A256Kw => 32,
+        K::RsaOaep | K::RsaOaep256 | K::EcdhEs | K::EcdhEsA128Kw | K::EcdhEsA256Kw => {
+            return Err(invalid_key("a client's secret for an algorithm of key pairs"));
+        }
+    };
+    let hash = match size {
+        0..=32 => HashAlgorithm::Sha256,
+        33..=48 => HashAlgorithm::Sha384,
+        _ => HashAlgorithm::Sha512,
+    };
+    let digest = crypto.hash.digest(hash, secret.as_bytes());
+    let key = digest.as_ref().get(..size).ok_or_else(|| invalid_key("a key of more than 512 bits"))?;
+    Ok(Wiped::new(key.to_vec()))
+}
+
 /// Encrypts for one recipient, by one algorithm and one encryption.
 #[derive(Clone)]
 pub struct Encrypter {
@@ -189,6 +252,20 @@ impl Encrypter {
         check_direct(secret, algorithm, encryption)?;
         let key = crypto.keys.wrapper(algorithm, EncryptionKey::Secret(secret))?;
         Ok(Self { algorithm, encryption, kid: None, key })
+    }
+
+    /// With a key that client and server both make of the client's secret: as [`Decrypter::client_secret`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Decrypter::client_secret`].
+    pub fn client_secret(
+        secret: &ClientSecret,
+        algorithm: KeyManagement,
+        encryption: ContentEncryption,
+        crypto: &CryptoProvider,
+    ) -> Result<Self> {
+        Self::secret(&derived(secret, algorithm, encryption, crypto)?, algorithm, encryption, crypto)
     }
 
     /// Encrypts a signed token.

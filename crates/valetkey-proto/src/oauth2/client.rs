@@ -150,6 +150,15 @@ impl ClientAuth {
         }
     }
 
+    /// The secret that is shared with the server, if it is one that is sent.
+    #[must_use]
+    pub fn shared_secret(&self) -> Option<&ClientSecret> {
+        match &self.0 {
+            Method::Basic(secret) | Method::BasicRaw(secret) | Method::Post(secret) => Some(secret),
+            Method::Unnamed | Method::None | Method::Assertion(_) => None,
+        }
+    }
+
     pub(crate) fn method(&self) -> &Method {
         &self.0
     }

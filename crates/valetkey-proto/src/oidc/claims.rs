@@ -52,7 +52,7 @@ impl Claims {
 
     /// A claim in the language of this tag (RFC 5646), as in `name#ja-Kana-JP` (OpenID Connect Core §5.2).
     #[must_use]
-    pub fn get_in<T: DeserializeOwned>(&self, name: &str, language: &str) -> Option<T> {
+    pub fn in_language<T: DeserializeOwned>(&self, name: &str, language: &str) -> Option<T> {
         self.get(&format!("{name}#{language}"))
     }
 
@@ -161,7 +161,7 @@ mod tests {
                 "address":{"country":"canary","planet":"Earth"},"email":["canary"]}"#,
         );
         assert_eq!(claims.name().as_deref(), Some("canary"));
-        assert_eq!(claims.get_in::<String>("name", "ja-Kana-JP").as_deref(), Some("カナリア"));
+        assert_eq!(claims.in_language::<String>("name", "ja-Kana-JP").as_deref(), Some("カナリア"));
         assert_eq!(claims.updated_at(), Some(Timestamp::from_secs(1_700_000_000)));
         assert_eq!(claims.address().unwrap().get::<String>("country").as_deref(), Some("canary"));
         assert_eq!((claims.email(), claims.get::<bool>("name"), claims.locale()), (None, None, None));

@@ -13,6 +13,7 @@ use valetkey_proto::{
         jws::Unverified,
         jwt::{ClaimSet, Expected},
     },
+    secret::ClientSecret,
 };
 
 use crate::support::{P256, SECRET, b64, crypto, env, refusal, signed, signing};
@@ -201,4 +202,40 @@ fn a_key_to_sign_with_encrypts_nothing() {
     for name in ["RSA1_5", "PBES2-HS256+A128KW", "none", "rsa-oaep"] {
         assert_eq!(K::parse(name), None);
     }
+}
+
+#[test]
+fn s_jw_09_a_client_secret_makes_the_keys_that_its_server_makes_of_it() {
+    // SHA-256 and SHA-512 of it; OpenID Connect Core §10.2 takes the first bits.
+    let secret = ClientSecret::from("a client secret");
+    let sha256 = hex("d1669310e5ec05c3b86f5e039c1d6fdb63de44693e939464332ad4f4c05b7619");
+    let sha512 = hex(concat!(
+        "d3500693e41ea859d8d7bc05ef1cfdd234ea609e4b1e1e89870f06397b48fd11",
+        "a2172b290f9f8e851e76d28ba9e205903e5bfd04fb0d954afac1b4828e178a20"
+    ));
+    for (algorithm, encryption, length) in pairs() {
+        let key = if length > 32 { &sha512[..length] } else { &sha256[..length] };
+        let plain = Encrypter::secret(key, algorithm, encryption, &crypto()).unwrap();
+        let text = plain.encrypt("a.nested.jws", &env()).unwrap();
+        let decrypter = Decrypter::client_secret(&secret, algorithm, encryption, &crypto()).unwrap();
+        assert_eq!(decrypter.decrypt(&text, &crypto()).unwrap(), "a.nested.jws", "{algorithm} {encryption}");
+        let encrypter = Encrypter::client_secret(&secret, algorithm, encryption, &crypto()).unwrap();
+        let text = encrypter.encrypt("a.nested.jws", &env()).unwrap();
+        let plain = Decrypter::secret(key, algorithm, encryption, &crypto()).unwrap();
+        assert_eq!(plain.decrypt(&text, &crypto()).unwrap(), "a.nested.jws");
+        let other = ClientSecret::from("another client secret");
+        let other = Decrypter::client_secret(&other, algorithm, encryption, &crypto()).unwrap();
+        let refused = refusal(other.decrypt(&text, &crypto()), "another secret");
+        assert_eq!(refused, (ErrorKind::Untrusted, Reason::DecryptionFailed));
+        let empty = Decrypter::client_secret(&ClientSecret::from(""), algorithm, encryption, &crypto());
+        assert_eq!(refusal(empty, "empty"), (ErrorKind::Config, Reason::InvalidKey));
+    }
+    for algorithm in [K::RsaOaep, K::RsaOaep256, K::EcdhEs, K::EcdhEsA128Kw, K::EcdhEsA256Kw] {
+        let refused = Decrypter::client_secret(&secret, algorithm, C::A256Gcm, &crypto());
+        assert_eq!(refusal(refused, "of key pairs"), (ErrorKind::Config, Reason::InvalidKey));
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }

@@ -2,8 +2,8 @@
 
 use valetkey_proto::{
     ErrorKind, Reason,
-    crypto::{Curve, KeyKind, PrivateKey, SignatureAlgorithm, VerifyingKey},
-    jose::{Jwk, Jwks, jws},
+    crypto::{Curve, KeyKind, PrivateKey, SignatureAlgorithm, SigningKey, VerifyingKey},
+    jose::{Jwk, Jwks, VerifyingKeys, jws},
 };
 
 use crate::support::{P256, P521, SECRET, b64, crypto, refusal, signed};
@@ -183,13 +183,35 @@ fn s_jw_09_secrets_are_as_long_as_the_hash_and_never_empty() {
         for length in [0, 1, size - 1] {
             let refused = refusal(VerifyingKey::secret(algorithm, &SECRET[..length], &crypto()), "short");
             assert_eq!(refused, (ErrorKind::Config, Reason::InvalidKey), "{algorithm}, {length} bytes");
-            let signing = valetkey_proto::crypto::SigningKey::secret(algorithm, &SECRET[..length], &crypto());
+            let signing = SigningKey::secret(algorithm, &SECRET[..length], &crypto());
             assert_eq!(refusal(signing, "short"), (ErrorKind::Config, Reason::InvalidKey));
         }
         VerifyingKey::secret(algorithm, &SECRET[..size], &crypto()).expect("as long as the hash");
     }
     for algorithm in [A::HmacSha1, A::Rs256, A::Es256] {
         let refused = refusal(VerifyingKey::secret(algorithm, &SECRET, &crypto()), "no HMAC of JOSE");
+        assert_eq!(refused, (ErrorKind::Config, Reason::UnsupportedAlgorithm));
+    }
+}
+
+#[test]
+fn s_jw_09_a_short_secret_is_taken_if_that_is_said_and_an_empty_one_never() {
+    use SignatureAlgorithm as A;
+    for algorithm in [A::Hs256, A::Hs384, A::Hs512] {
+        let signing = SigningKey::short_secret(algorithm, b"short", &crypto()).unwrap();
+        let token = signed(&signing, &format!(r#"{{"alg":"{algorithm}"}}"#), "{}");
+        let verifying =
+            |secret| VerifyingKeys::from(VerifyingKey::short_secret(algorithm, secret, &crypto()).unwrap());
+        jws::Unverified::parse(&token).unwrap().verify(&verifying(b"short")).unwrap();
+        let refused =
+            refusal(jws::Unverified::parse(&token).unwrap().verify(&verifying(b"shorT")), "another");
+        assert_eq!(refused, (ErrorKind::Untrusted, Reason::SignatureInvalid));
+        let empty = (ErrorKind::Config, Reason::InvalidKey);
+        assert_eq!(refusal(SigningKey::short_secret(algorithm, b"", &crypto()), "empty"), empty);
+        assert_eq!(refusal(VerifyingKey::short_secret(algorithm, b"", &crypto()), "empty"), empty);
+    }
+    for algorithm in [A::HmacSha1, A::Rs256, A::Es256] {
+        let refused = refusal(SigningKey::short_secret(algorithm, b"short", &crypto()), "no HMAC of JOSE");
         assert_eq!(refused, (ErrorKind::Config, Reason::UnsupportedAlgorithm));
     }
 }

@@ -1,8 +1,10 @@
 //! Beginning to sign a user in.
 
+use std::time::Duration;
+
 use valetkey_proto::{
     Result,
-    oauth2::authorization::{AuthorizationUrl, PendingAuthorization},
+    oauth2::authorization::{AuthorizationUrl, PendingAuthorization, ResponseMode, ResponseType},
 };
 
 use super::Client;
@@ -13,17 +15,49 @@ use super::Client;
 pub struct Authorize {
     client: Client,
     scope: Option<String>,
+    response_type: ResponseType,
+    response_mode: Option<ResponseMode>,
+    max_age: Option<Duration>,
     parameters: Vec<(String, String)>,
 }
 
 impl Authorize {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, scope: None, parameters: Vec::new() }
+        Self {
+            client,
+            scope: None,
+            response_type: ResponseType::Code,
+            response_mode: None,
+            max_age: None,
+            parameters: Vec::new(),
+        }
     }
 
     /// Asks for this scope, in place of one said before.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
+        self
+    }
+
+    /// Asks for something else than a code.
+    ///
+    /// # Security
+    ///
+    /// See [`ResponseType`].
+    pub fn response_type(mut self, response_type: ResponseType) -> Self {
+        self.response_type = response_type;
+        self
+    }
+
+    /// Asks the browser to bring the answer in this way, such as a posted form, and takes it in no other.
+    pub fn response_mode(mut self, mode: ResponseMode) -> Self {
+        self.response_mode = Some(mode);
+        self
+    }
+
+    /// Asks that the user was authenticated no longer ago than this; the ID token must say so.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
         self
     }
 
@@ -51,6 +85,15 @@ impl Authorize {
         }
         if let Some(scope) = &self.scope {
             request = request.with_scope(scope)?;
+        }
+        if self.response_type != ResponseType::Code {
+            request = request.with_response_type(self.response_type)?;
+        }
+        if let Some(mode) = self.response_mode {
+            request = request.with_response_mode(mode)?;
+        }
+        if let Some(max_age) = self.max_age {
+            request = request.with_max_age(max_age)?;
         }
         for (name, value) in &self.parameters {
             request = request.with_parameter(name, value)?;

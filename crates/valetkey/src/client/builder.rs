@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc};
 use valetkey_http::{Backend, Limits};
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
-    crypto::{CryptoProvider, SigningKey},
+    crypto::{CryptoProvider, SignatureAlgorithm, SigningKey},
     endpoint::Origin,
+    jose::jwe::Decrypter,
     oauth2::{
         assertion::ServiceAccount,
         binding::{Dpop, Nonces},
@@ -20,9 +21,10 @@ use valetkey_proto::{
 };
 
 use super::{
-    Client, Inner,
+    Client, Inner, age,
     binding::Binding,
-    relation::{self, Origination, Source},
+    identity::Registered,
+    relation::{Origination, Source},
 };
 use crate::{Observer, RemoteSigner, Runtime, session::Nobody, slot::Slot};
 
@@ -36,6 +38,7 @@ pub struct ClientBuilder {
     auth: Option<ClientAuth>,
     redirect_uri: Option<String>,
     binding: Option<Key>,
+    registered: Registered,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
@@ -63,6 +66,7 @@ impl ClientBuilder {
             auth: None,
             redirect_uri: None,
             binding: None,
+            registered: Registered::default(),
             origins: Vec::new(),
             sealing_keys: None,
             strictness: Strictness::default(),
@@ -152,6 +156,35 @@ impl ClientBuilder {
         self
     }
 
+    /// The algorithm by which ID tokens for this client are signed, as it is registered
+    /// (`id_token_signed_response_alg`). Unless it is said, `RS256`, or what the server has if it has not that. By
+    /// `HS256`, `HS384` and `HS512` they are signed with the client's secret.
+    pub fn id_token_algorithm(mut self, algorithm: SignatureAlgorithm) -> Self {
+        self.registered.id_token_algorithm = Some(algorithm);
+        self
+    }
+
+    /// Decrypts ID tokens, which are encrypted for this client (`id_token_encrypted_response_alg`, `…_enc`): those that are
+    /// not are then refused.
+    pub fn id_token_decrypter(mut self, decrypter: Decrypter) -> Self {
+        self.registered.id_token_decrypter = Some(decrypter);
+        self
+    }
+
+    /// The algorithm by which UserInfo is signed for this client (`userinfo_signed_response_alg`): what is not signed is
+    /// then refused.
+    pub fn user_info_algorithm(mut self, algorithm: SignatureAlgorithm) -> Self {
+        self.registered.user_info_algorithm = Some(algorithm);
+        self
+    }
+
+    /// Decrypts UserInfo, which is encrypted for this client (`userinfo_encrypted_response_alg`, `…_enc`): what is not is
+    /// then refused.
+    pub fn user_info_decrypter(mut self, decrypter: Decrypter) -> Self {
+        self.registered.user_info_decrypter = Some(decrypter);
+        self
+    }
+
     /// The keys for [`Client::seal`].
     pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
         self.sealing_keys = Some(keys);
@@ -229,9 +262,16 @@ impl ClientBuilder {
         };
         let client = Client(Arc::new(Inner {
             runtime: self.runtime,
-            origination: Origination { client, secret: self.secret, server, binding },
+            origination: Origination {
+                client,
+                secret: self.secret,
+                server,
+                binding,
+                registered: self.registered,
+            },
             nonces,
-            relation: Slot::new(None, relation::pause_after),
+            relation: Slot::new(None, age::pause_after),
+            keys: Slot::new(None, age::pause_after),
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,
             strictness: self.strictness,

@@ -72,7 +72,7 @@ impl Origination {
 
 /// The keys of a server, ready to verify.
 pub(super) struct Keys {
-    id_token: VerifyingKeys,
+    pub(super) id_token: VerifyingKeys,
     user_info: Option<VerifyingKeys>,
     /// Where they are from; `None` if they are shared and were not fetched.
     url: Option<Endpoint>,
@@ -151,7 +151,7 @@ impl Client {
 
     /// Checks something by the server's keys; if it names a key that is not known, once more by those that the server has
     /// now (OpenID Connect Core §10.1.1).
-    async fn by_keys<T>(
+    pub(super) async fn by_keys<T>(
         &self,
         relation: &Arc<Relation>,
         check: impl Fn(&Keys) -> Result<T> + Send,

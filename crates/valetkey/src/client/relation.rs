@@ -1,26 +1,24 @@
 //! A client and its server together: what follows from the metadata, kept as long as that.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use valetkey_proto::{
-    Error, ErrorKind, Party, Result, Timestamp,
+    Party, Result,
+    crypto::SignatureAlgorithm,
     oauth2::{
         authorization::AuthorizationRequest,
-        client::{ClientAuth, ClientId, ClientMetadata},
+        client::{AssertionKey, ClientAuth, ClientId, ClientMetadata},
         server::{Discovery, Issuer, ServerMetadata},
     },
     secret::ClientSecret,
 };
 
-use super::binding::Binding;
+use super::{
+    age::Age,
+    binding::Binding,
+    identity::{Reading, Registered},
+};
 use crate::{Runtime, run::run};
-
-/// How long metadata is used without asking again.
-const FRESH: Duration = Duration::from_secs(600);
-/// How long it is used while the server cannot be asked.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// How long a server that could not be asked is left alone.
-const PAUSE: Duration = Duration::from_secs(60);
 
 /// What a relation is made of: what the program said.
 #[derive(Clone)]
@@ -29,6 +27,7 @@ pub(super) struct Origination {
     pub(super) secret: Option<ClientSecret>,
     pub(super) server: Source,
     pub(super) binding: Option<Binding>,
+    pub(super) registered: Registered,
 }
 
 /// Where the metadata comes from.
@@ -53,14 +52,15 @@ impl Origination {
     /// Learns the metadata, unless it was given.
     pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
         let asked = runtime.now();
-        let (server, asked) = match self.server {
-            Source::Given(server) => (*server, None),
-            Source::Discovered(issuer) => (run(Discovery::new(&issuer)?, runtime).await?, Some(asked)),
+        let (server, age) = match &self.server {
+            Source::Given(server) => ((**server).clone(), Age::ENDLESS),
+            Source::Discovered(issuer) => (run(Discovery::new(issuer)?, runtime).await?, Age::of(asked)),
         };
         if let Some(binding) = &self.binding {
             binding.check(&server)?;
         }
-        Relation::new(server, self.client, self.secret, asked)
+        let reading = Reading::new(&server, &self)?;
+        Relation::new(server, self.client, self.secret, reading, age)
     }
 }
 
@@ -71,8 +71,9 @@ pub(crate) struct Relation {
     party: Arc<Party>,
     /// The authorization request without a scope; an error if this client or server cannot make one.
     authorization: Result<AuthorizationRequest>,
-    /// When the metadata was asked for; `None` if it was given.
-    asked: Option<Timestamp>,
+    reading: Reading,
+    /// How old the metadata is.
+    age: Age,
 }
 
 impl Relation {
@@ -80,7 +81,8 @@ impl Relation {
         server: ServerMetadata,
         mut client: ClientMetadata,
         secret: Option<ClientSecret>,
-        asked: Option<Timestamp>,
+        reading: Reading,
+        age: Age,
     ) -> Result<Self> {
         if let Some(secret) = secret {
             client = client.with_auth(suitable(&server, secret));
@@ -88,7 +90,7 @@ impl Relation {
         let party = Party::client(server.issuer().clone(), client.id(), client.auth())?;
         // Nobody is sent on a trip whose code could not be exchanged.
         let authorization = server.token_endpoint().and_then(|_| AuthorizationRequest::new(&server, &client));
-        Ok(Self { server, client, party: Arc::new(party), authorization, asked })
+        Ok(Self { server, client, party: Arc::new(party), authorization, reading, age })
     }
 
     pub(crate) fn server(&self) -> &ServerMetadata {
@@ -107,25 +109,13 @@ impl Relation {
         self.authorization.clone()
     }
 
-    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        // A clock that was stepped back makes the metadata look young for too long: ask again.
-        self.asked.is_none_or(|asked| asked <= now && now - asked < FRESH)
+    pub(super) fn age(&self) -> Age {
+        self.age
     }
 
-    /// Whether this is still good although asking again ended with this error.
-    pub(super) fn survives(&self, error: &Error, now: Timestamp) -> bool {
-        is_outage(error) && self.asked.is_none_or(|asked| now - asked < LONGEST)
+    pub(super) fn reading(&self) -> &Reading {
+        &self.reading
     }
-}
-
-fn is_outage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Server)
-}
-
-/// How long a server that could not be asked is left alone. Whatever else is wrong is asked for anew: it may be mended
-/// at any time, and sign-ins are rare.
-pub(super) fn pause_after(error: &Error, _: u32) -> Option<Duration> {
-    Some(if is_outage(error) { PAUSE } else { Duration::ZERO })
 }
 
 /// How to authenticate by a secret if the program did not say: `client_secret_basic`, which every server has
@@ -136,8 +126,15 @@ fn suitable(server: &ServerMetadata, secret: ClientSecret) -> ClientAuth {
     } else if server.supports_auth("client_secret_post") {
         ClientAuth::secret_post(secret)
     } else if server.supports_auth("client_secret_jwt") {
-        ClientAuth::secret_jwt(secret)
+        ClientAuth::assertion(AssertionKey::secret(suitable_hmac(server), secret))
     } else {
         ClientAuth::secret_basic(secret)
     }
+}
+
+/// By what a secret signs assertions: HS256, unless the server says that it only takes others.
+fn suitable_hmac(server: &ServerMetadata) -> SignatureAlgorithm {
+    let is_taken = |hmac: &SignatureAlgorithm| server.supports_auth_algorithm(hmac.name()) != Some(false);
+    let hmacs = [SignatureAlgorithm::Hs256, SignatureAlgorithm::Hs384, SignatureAlgorithm::Hs512];
+    hmacs.into_iter().find(is_taken).unwrap_or(SignatureAlgorithm::Hs256)
 }

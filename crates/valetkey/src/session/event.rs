@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use valetkey_proto::Error;
+use valetkey_proto::{Error, Reason};
 
 /// Something that happened to a session. Nothing in it is secret.
 #[derive(Clone, Debug)]
@@ -41,6 +41,9 @@ pub enum Anomaly {
     ScopeChanged,
     /// An API refused an access token that had just been issued.
     NewTokenRefused,
+    /// A renewal brought an ID token that could not be verified, because the server's keys could not be had; the tokens are
+    /// in use, and the identity is what it was.
+    IdentityNotRenewed(Reason),
 }
 
 /// Is told what happens to the sessions of a client. It must be quick: sessions wait for it.

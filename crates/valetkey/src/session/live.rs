@@ -30,6 +30,8 @@ pub(super) struct Live {
     accepted: AtomicBool,
     /// Whether the refresh token was sent and the answer lost.
     doubtful: AtomicBool,
+    /// Whether the refresh token was used up for tokens that were not taken.
+    spent: AtomicBool,
 }
 
 /// How far in the future a token may have been issued before its age is doubted.
@@ -42,8 +44,8 @@ impl Live {
         let party = Party::bearer(client.issuer().clone(), token, Arc::clone(client.origins()));
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
-        let (accepted, doubtful) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { record, party: Arc::new(party), good, follows_refusal, accepted, doubtful }
+        let [accepted, doubtful, spent] = [const { AtomicBool::new(false) }; 3];
+        Self { record, party: Arc::new(party), good, follows_refusal, accepted, doubtful, spent }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {
@@ -72,6 +74,15 @@ impl Live {
     /// Notes that the refresh token was sent and the answer lost; `true` if that had happened before.
     pub(super) fn doubt(&self) -> bool {
         self.doubtful.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that the refresh token was used up and what it brought refused: it is not sent again.
+    pub(super) fn spend(&self) {
+        self.spent.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_doubtful(&self) -> bool {

@@ -54,7 +54,8 @@ impl Work {
         match self.fetch().await {
             Ok(record) => Ok(self.land(record).await),
             Err(error) => {
-                let is_final = matches!(error.advice(), Advice::Reauthorize);
+                let is_spent = self.present.as_ref().is_some_and(|present| present.is_spent());
+                let is_final = is_spent || matches!(error.advice(), Advice::Reauthorize);
                 let event = match is_final {
                     true => SessionEvent::ReauthorizationRequired { error: error.clone() },
                     false => SessionEvent::RenewalFailed { error: error.clone() },
@@ -98,16 +99,35 @@ impl Work {
     }
 
     async fn refresh(&self, present: &Live) -> Result<TokenSet> {
+        if present.is_spent() {
+            return Err(Error::new(ErrorKind::Denied, Reason::RotationLost));
+        }
         let refresh_token = present.tokens().refresh_token().ok_or_else(missing)?.clone();
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
         let grant = grant.with_strictness(self.client.strictness());
         let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         // It was used up, whatever came of it.
-        present.tokens().renewed(&response).map_err(|error| match error.reason() {
+        let renewed = present.tokens().renewed(&response).map_err(|error| match error.reason() {
             Reason::TokenNotBound => error,
             _ => error.with_reason(Reason::OutcomeUnknown),
-        })
+        })?;
+        match self.client.refreshed(&relation, &response, present.tokens()).await {
+            Ok(Some(id_token)) => Ok(renewed.with_id_token(id_token)),
+            Ok(None) => Ok(renewed),
+            // The keys cannot be had: the tokens are good, and the server will not give them again.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Server) =>
+            {
+                self.observer.event(&SessionEvent::Anomaly(Anomaly::IdentityNotRenewed(error.reason())));
+                Ok(renewed)
+            }
+            // Another's tokens are worse than none.
+            Err(error) => {
+                present.spend();
+                Err(error)
+            }
+        }
     }
 
     /// What a failure means after what happened before. A lost answer is asked for once more: if the server had not

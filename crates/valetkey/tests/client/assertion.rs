@@ -21,8 +21,8 @@ use valetkey::{
 };
 use valetkey_http::{Backend, Response, backend_fn};
 use valetkey_testkit::{
-    Audience, AuthMethod, Dpop, DpopNonces, Entry, HMAC_SECRET, Place, Provider, SERVICE_ACCOUNT, block_on,
-    fault,
+    Audience, AuthMethod, Dpop, DpopNonces, Effect, Entry, Expect, Fault, HMAC_SECRET, Member, Place,
+    Provider, RegisteredClient, SERVICE_ACCOUNT, block_on, fault,
     keys::{self, TestKey},
 };
 
@@ -215,6 +215,24 @@ fn metadata_decides_how_a_secret_is_shown_and_never_what_the_program_decided() {
         format!("{:?}", provider.transcript().iter().map(|entry| entry.form().to_vec()).collect::<Vec<_>>());
     assert!(!shown.contains(HMAC_SECRET) && shown.contains("client_assertion"));
 
+    // The first of the HMACs that it lists, and HS256 if it lists none.
+    for (listed, algorithm) in
+        [("[\"RS256\",\"HS512\",\"HS384\"]", "HS384"), ("[\"RS256\"]", "HS256"), ("null", "HS256")]
+    {
+        let listed = Vec::leak(vec![Member::Set(
+            "token_endpoint_auth_signing_alg_values_supported",
+            listed.as_bytes(),
+        )]);
+        let fault = Fault::new("of-this-test", Place::Metadata, Effect::Json(listed), Expect::Accepted);
+        let provider = Provider::builder().auth_methods([AuthMethod::SecretJwt]).fault(fault).build();
+        let client = block_on(builder_of(&provider, "hmac").secret(HMAC_SECRET).build()).unwrap();
+        block_on(client.client_credentials().session().unwrap().tokens()).unwrap();
+        let asked = provider.transcript().pop().unwrap();
+        let header = asked.param("client_assertion").unwrap().split('.').next().unwrap();
+        let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        assert_eq!(header["alg"], algorithm);
+    }
+
     // Whatever the server would rather have.
     let provider = Provider::builder().auth_methods([AuthMethod::Post]).build();
     let client = block_on(builder_of(&provider, "hmac").auth(ClientAuth::secret_jwt(HMAC_SECRET)).build());
@@ -224,6 +242,23 @@ fn metadata_decides_how_a_secret_is_shown_and_never_what_the_program_decided() {
 
     let error = block_on(builder(&provider).auth(ClientAuth::none()).build()).unwrap_err();
     assert_eq!(error.reason(), Reason::InvalidValue, "both a secret and another way");
+}
+
+#[test]
+fn s_jw_09_a_short_secret_signs_in_if_that_is_said_and_an_empty_one_never() {
+    let short = RegisteredClient::confidential("short", "s3cret").auth_methods([AuthMethod::SecretJwt]);
+    let provider = Provider::builder().client(short).build();
+    let client = |secret: &str, is_said: bool| {
+        let key = AssertionKey::secret(SignatureAlgorithm::Hs256, secret);
+        let key = if is_said { key.with_short_secret() } else { key };
+        block_on(builder_of(&provider, "short").auth(ClientAuth::assertion(key)).build())
+    };
+    for (secret, is_said) in [("s3cret", false), ("", false), ("", true)] {
+        let error = client(secret, is_said).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Config, Reason::InvalidKey));
+    }
+    assert_eq!(provider.count(Place::Token), 0);
+    block_on(client("s3cret", true).unwrap().client_credentials().session().unwrap().tokens()).unwrap();
 }
 
 fn robot(key: SigningKey) -> Assertion {

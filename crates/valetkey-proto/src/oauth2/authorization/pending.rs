@@ -188,11 +188,14 @@ impl PendingAuthorization {
         Ok(AuthorizationResponse { asked, code, id_token, token, verifier, nonce, state })
     }
 
-    /// RFC 9207 §2.4: compared byte for byte, in errors too.
+    /// RFC 9207 §2.4: compared byte for byte, in errors too. An ID token beside the code names the issuer as well, and is
+    /// verified before the code is used; some servers leave it at that.
     fn check_issuer(&self, parameters: &Parameters) -> Result<()> {
+        let is_named_elsewhere = self.asked.awaited.response_type.has_id_token();
+        let must_be_named = self.asked.expects_issuer && !is_named_elsewhere;
         match parameters.get("iss") {
             Some(issuer) if issuer == self.asked.issuer.as_str() => Ok(()),
-            None if !parameters.contains("iss") && !self.asked.expects_issuer => Ok(()),
+            None if !parameters.contains("iss") && !must_be_named => Ok(()),
             None if !parameters.contains("iss") => {
                 Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMissing))
             }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::ClientId;
 use crate::{
-    crypto::{KeyKind, SignatureAlgorithm, SigningKey, check_secret},
+    crypto::{KeyKind, SignatureAlgorithm, SigningKey, check_secret, check_short_secret},
     draft::{Draft, Place},
     endpoint::Endpoint,
     error::{Error, ErrorKind, Reason, Result},
@@ -35,6 +35,7 @@ pub struct AssertionKey {
     kid: Option<Box<str>>,
     is_typed: bool,
     ed25519_by_name: bool,
+    may_be_short: bool,
     audience: Option<(Issuer, Endpoint)>,
 }
 
@@ -58,7 +59,7 @@ impl AssertionKey {
     }
 
     fn of(key: Key) -> Self {
-        Self { key, kid: None, is_typed: false, ed25519_by_name: false, audience: None }
+        Self { key, kid: None, is_typed: false, ed25519_by_name: false, may_be_short: false, audience: None }
     }
 
     /// Names the key in the header (`kid`), for a server that knows several of the client's.
@@ -79,6 +80,26 @@ impl AssertionKey {
     #[must_use]
     pub fn with_ed25519_by_name(mut self) -> Self {
         self.ed25519_by_name = true;
+        self
+    }
+
+    /// Takes a [secret](Self::secret) that is shorter than the hash of its algorithm, for servers that give out such
+    /// secrets. An empty one is refused all the same.
+    ///
+    /// ```
+    /// use valetkey_proto::{crypto::SignatureAlgorithm, oauth2::client::{AssertionKey, ClientAuth}};
+    ///
+    /// let key = AssertionKey::secret(SignatureAlgorithm::Hs256, "7Fjfp0ZBr1KtDRbnfVdmIw").with_short_secret();
+    /// assert_eq!(ClientAuth::assertion(key).name(), "client_secret_jwt");
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// RFC 7518 §3.2 forbids it. Whoever sees one assertion, such as in a log, can try secrets on it until one fits,
+    /// without asking the server. Ask for a longer secret, or use a [key](Self::new).
+    #[must_use]
+    pub fn with_short_secret(mut self) -> Self {
+        self.may_be_short = true;
         self
     }
 
@@ -119,7 +140,10 @@ impl AssertionKey {
     fn check(&self) -> Result<()> {
         match &self.key {
             Key::Signs(key) => Writer::new(Kind::ClientAssertion, key.clone()).map(drop),
-            Key::Secret(algorithm, secret) => check_secret(*algorithm, secret.expose().as_bytes()),
+            Key::Secret(algorithm, secret) => {
+                let check = if self.may_be_short { check_short_secret } else { check_secret };
+                check(*algorithm, secret.expose().as_bytes())
+            }
         }
     }
 
@@ -127,7 +151,8 @@ impl AssertionKey {
         let key = match &self.key {
             Key::Signs(key) => key.clone(),
             Key::Secret(algorithm, secret) => {
-                SigningKey::secret(*algorithm, secret.expose().as_bytes(), env.crypto)?
+                let key = if self.may_be_short { SigningKey::short_secret } else { SigningKey::secret };
+                key(*algorithm, secret.expose().as_bytes(), env.crypto)?
             }
         };
         let mut writer = Writer::new(Kind::ClientAssertion, key)?;

@@ -35,6 +35,7 @@ pub struct ServerMetadata {
     token_endpoint: Option<Endpoint>,
     names_issuer: bool,
     auth_methods: Option<Vec<Box<str>>>,
+    auth_algorithms: Option<Vec<Box<str>>>,
     challenge_methods: Option<Vec<Box<str>>>,
     dpop_algorithms: Option<Vec<Box<str>>>,
     scopes: Option<Vec<Box<str>>>,
@@ -51,6 +52,7 @@ members! {
         token_endpoint: Text<'de>,
         authorization_response_iss_parameter_supported: bool,
         token_endpoint_auth_methods_supported: Texts,
+        token_endpoint_auth_signing_alg_values_supported: Texts,
         code_challenge_methods_supported: Texts,
         dpop_signing_alg_values_supported: Texts,
         scopes_supported: Texts,
@@ -67,6 +69,7 @@ impl ServerMetadata {
             token_endpoint: None,
             names_issuer: false,
             auth_methods: None,
+            auth_algorithms: None,
             challenge_methods: None,
             dpop_algorithms: None,
             scopes: None,
@@ -101,6 +104,7 @@ impl ServerMetadata {
             token_endpoint: learned(read.token_endpoint.as_deref(), "token_endpoint")?,
             names_issuer: read.authorization_response_iss_parameter_supported.unwrap_or(false),
             auth_methods: read.token_endpoint_auth_methods_supported.map(|Texts(list)| list),
+            auth_algorithms: read.token_endpoint_auth_signing_alg_values_supported.map(|Texts(list)| list),
             challenge_methods: read.code_challenge_methods_supported.map(|Texts(list)| list),
             dpop_algorithms: read.dpop_signing_alg_values_supported.map(|Texts(list)| list),
             scopes: read.scopes_supported.map(|Texts(list)| list),
@@ -202,6 +206,13 @@ impl ServerMetadata {
             Some(methods) => methods.iter().any(|known| **known == *method),
             None => method == "client_secret_basic",
         }
+    }
+
+    /// Whether the server takes assertions of clients that are signed by the algorithm of this registered name
+    /// (`token_endpoint_auth_signing_alg_values_supported`); `None` if it does not say.
+    #[must_use]
+    pub fn supports_auth_algorithm(&self, algorithm: &str) -> Option<bool> {
+        self.auth_algorithms.as_ref().map(|algorithms| algorithms.iter().any(|known| **known == *algorithm))
     }
 
     /// Whether the server takes code challenges by this method (`code_challenge_methods_supported`); `None`
