@@ -7,10 +7,11 @@
 
 use std::{fs, path::Path, process::Command};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use valetkey_testkit::{
-    Dpop, DpopNonces, HMAC_SECRET, Place, Provider, SERVICE_ACCOUNT, Served, block_on, keys,
-    oauth1::{RegisteredClient, Rules, SignatureMethod},
+    Dpop, DpopNonces, Expect, HMAC_SECRET, Module, OpenId, Place, Provider, RegisteredClient, ResponseMode,
+    ResponseType, SERVICE_ACCOUNT, Served, Task, Verdict, block_on, keys, modules,
+    oauth1::{self, Rules, SignatureMethod},
 };
 
 #[test]
@@ -21,7 +22,7 @@ fn oauth1_clients_of_others() {
     };
     let keys = std::env::var("VALETKEY_INTEROP_KEYS").expect("up.sh gives the keys, too");
     let key = fs::read(Path::new(&keys).join("rsa1.pub.pem")).expect("the public key of the clients");
-    let client = |name, secret| RegisteredClient::new(name, secret).rsa_key(&key);
+    let client = |name, secret| oauth1::RegisteredClient::new(name, secret).rsa_key(&key);
     let rules = Rules::default()
         .client(client("dpf43f3p2l4k3l03", "kd94hf93k423kf44"))
         .client(client("weird key+&=%", "sécret &=+%/~"))
@@ -97,4 +98,98 @@ fn oauth2_clients_of_others_with_assertions_and_dpop() {
     for (name, (provider, _served)) in providers {
         assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray: {name}");
     }
+}
+
+/// The algorithms of ID tokens that all clients here know.
+const ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
+
+/// A provider with a client for each algorithm, and one with a signed `UserInfo`.
+fn openid() -> (Provider, Served) {
+    let client = |id: &str| {
+        RegisteredClient::confidential(id, Module::SECRET)
+            .redirect_uri(Module::REDIRECT_URI)
+            .post_logout_redirect_uri(Module::BYE)
+    };
+    let builder = Provider::builder().real_clock().openid(OpenId::new());
+    let builder = builder.client(client("rp-signed").user_info_signed_by("RS256"));
+    let builder = ALGORITHMS.iter().fold(builder, |builder, algorithm| {
+        let id = format!("rp-{}", algorithm.to_lowercase());
+        builder.client(client(&id).id_token_signed_by(*algorithm))
+    });
+    let provider = builder.build();
+    let served = block_on(provider.serve()).expect("a port");
+    (provider, served)
+}
+
+fn openid_client() -> String {
+    json!({ "secret": Module::SECRET, "algorithms": ALGORITHMS }).to_string()
+}
+
+#[test]
+fn openid_clients_of_others_in_javascript() {
+    let Ok(modules_folder) = std::env::var("VALETKEY_FOREIGN_NODE") else {
+        println!("skipped: VALETKEY_FOREIGN_NODE is not set");
+        return;
+    };
+    let (provider, _served) = openid();
+    // openid-client has no HMAC.
+    let is_here = |module: &&Module| {
+        module.task == Task::LogIn
+            && matches!(module.verdict, Verdict::Must(_))
+            && module.id_token_alg != "HS256"
+            && module.user_info_alg.is_none()
+    };
+    let runs = modules()
+        .filter(is_here)
+        .flat_map(Module::runs)
+        .filter(|run| (run.response_type, run.response_mode) == (ResponseType::Code, ResponseMode::Query));
+    let runs: Vec<_> = runs
+        .map(|run| {
+            let provider = run.provider().real_clock().build();
+            let served = block_on(provider.serve()).expect("a port");
+            (run, provider, served)
+        })
+        .collect();
+    let named: Map<_, _> = runs
+        .iter()
+        .map(|(run, provider, _)| {
+            let accepts = run.module.verdict == Verdict::Must(Expect::Accepted);
+            let algorithm = run.module.id_token_alg;
+            let about = json!({ "issuer": provider.issuer(), "algorithm": algorithm, "accepts": accepts });
+            (run.module.name.to_owned(), about)
+        })
+        .collect();
+    assert!(named.len() > 12, "{}", named.len());
+    let mut command = Command::new("node");
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/openid_clients.mjs"))
+        .env("MODULES", modules_folder)
+        .env("PROVIDER", provider.issuer())
+        .env("CLIENT", openid_client())
+        .env("RUNS", Value::from(named).to_string());
+    all_is_well(command, 6 * ALGORITHMS.len() + 3 + runs.len());
+    for (run, provider, _served) in &runs {
+        let is_rejected = run.module.verdict != Verdict::Must(Expect::Accepted);
+        if is_rejected {
+            provider.assert_no_call_after_fault();
+        }
+        assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray: {run}");
+    }
+    assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray");
+}
+
+#[test]
+fn openid_clients_of_others_in_python() {
+    let Ok(python) = std::env::var("VALETKEY_FOREIGN_PYTHON") else {
+        println!("skipped: VALETKEY_FOREIGN_PYTHON is not set");
+        return;
+    };
+    let (provider, _served) = openid();
+    let mut command = Command::new(python);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/openid_clients.py"))
+        .env("PROVIDER", provider.issuer())
+        .env("CLIENT", openid_client());
+    all_is_well(command, 6 * ALGORITHMS.len() + 1);
+    assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray");
 }

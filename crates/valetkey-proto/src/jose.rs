@@ -70,11 +70,9 @@ fn parts<const N: usize>(text: &str) -> Result<[&str; N]> {
 
 /// Refuses JSON that is nested deeper, or has more in it, than tokens have.
 pub(crate) fn check_shape(json: &str) -> Result<()> {
-    // Nearly every token is too short for so many items, and has so few brackets that no nesting of them is too deep.
-    // Counting is quick, in bytes that hold a count each.
-    let opened = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
-    let opened: usize = json.as_bytes().chunks(128).map(|bytes| usize::from(opened(bytes))).sum();
-    if json.len() < MAX_ITEMS && opened <= MAX_DEPTH {
+    // Nearly every token has so few commas and brackets that no order of them is too much; counting is quick.
+    let has_few_items = json.len() < MAX_ITEMS || count(json, |byte| byte == b',') < MAX_ITEMS;
+    if has_few_items && count(json, |byte| byte | 0x20 == b'{') <= MAX_DEPTH {
         return Ok(());
     }
     let (mut depth, mut items, mut in_text, mut is_escaped) = (0_usize, 0_usize, false, false);
@@ -96,6 +94,12 @@ pub(crate) fn check_shape(json: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many bytes are such, in pieces whose count a byte holds: many are counted at once.
+fn count(text: &str, is: impl Fn(u8) -> bool) -> usize {
+    let of = |bytes: &[u8]| bytes.iter().map(|&byte| u8::from(is(byte))).sum::<u8>();
+    text.as_bytes().chunks(128).map(|bytes| usize::from(of(bytes))).sum()
 }
 
 fn malformed(what: &'static str) -> Error {

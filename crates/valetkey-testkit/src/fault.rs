@@ -47,6 +47,8 @@ pub struct Fault {
     pub expect: Expect,
     /// How many times it happens before all is well again; `None` for always.
     pub times: Option<u32>,
+    /// How many requests come there before it happens.
+    pub after: u32,
     /// What a client must use for it to mean anything; `None` if it concerns all.
     pub feature: Option<Feature>,
 }
@@ -68,6 +70,8 @@ pub enum Feature {
     Acr,
     /// The same, of a client that [registered](crate::RegisteredClient::user_info_signed_by) RS256 for `UserInfo`.
     SignedUserInfo,
+    /// The same, by the response type `code id_token`.
+    Hybrid,
     /// The same, with a refresh after it, and no `UserInfo`.
     Refresh,
     /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
@@ -78,7 +82,7 @@ impl Fault {
     /// A fault that happens at every request.
     #[must_use]
     pub const fn new(name: &'static str, at: Place, effect: Effect, expect: Expect) -> Self {
-        Self { name, at, effect, expect, times: None, feature: None }
+        Self { name, at, effect, expect, times: None, after: 0, feature: None }
     }
 
     /// The same, for clients that use this.
@@ -92,6 +96,13 @@ impl Fault {
     #[must_use]
     pub const fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
+        self
+    }
+
+    /// The same, once `requests` have been answered as they should.
+    #[must_use]
+    pub const fn after(mut self, requests: u32) -> Self {
+        self.after = requests;
         self
     }
 

@@ -112,6 +112,7 @@
 mod assertion;
 mod builder;
 mod clock;
+mod conformance;
 mod dpop;
 mod endpoint;
 mod fault;
@@ -134,6 +135,7 @@ mod wire;
 
 pub use assertion::ServiceAccount;
 pub use builder::ProviderBuilder;
+pub use conformance::{Module, Plan, Run, Task, Verdict, modules};
 pub use dpop::{Dpop, DpopNonces};
 pub use fault::{Body, Effect, Expect, Fault, Feature, JwtEdit, KeyEdit, Member, Param, fault, faults};
 pub use openid::{ClaimSource, OpenId, ResponseMode, ResponseType, SubjectType, TokenPlacement};

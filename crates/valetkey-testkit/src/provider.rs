@@ -1,5 +1,7 @@
 //! The provider's handle: a backend, a clock, a browser, and what they saw.
 
+mod seen;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,7 +25,7 @@ use crate::{
     run::{Pause, Spawning},
     script::{Fate, Script},
     state::State,
-    transcript::{Entry, Mark, Place, Transcript},
+    transcript::{Entry, Mark, Transcript},
     user::{User, VisitError},
     wire,
 };
@@ -62,6 +64,17 @@ pub(crate) struct Inner {
     pub(crate) state: State,
     transcript: Transcript,
     pub(crate) faults: Faults,
+    /// Right after a fault happened the last time.
+    after_fault: Option<Mark>,
+}
+
+impl Inner {
+    /// Notes this point if more faults have happened than `before`.
+    pub(crate) fn note_fault(&mut self, before: usize) {
+        if self.faults.happened > before {
+            self.after_fault = Some(self.transcript.mark());
+        }
+    }
 }
 
 impl Provider {
@@ -78,7 +91,8 @@ impl Provider {
 
     pub(crate) fn assemble(state: State, clock: Clock, seed: u64, spawning: Spawning, yields: bool) -> Self {
         let random = Arc::new(SeededRandom::labelled(seed, "client"));
-        let inner = Mutex::new(Inner { state, transcript: Transcript::default(), faults: Faults::default() });
+        let (transcript, faults) = (Transcript::default(), Faults::default());
+        let inner = Mutex::new(Inner { state, transcript, faults, after_fault: None });
         Self { shared: Arc::new(Shared { clock, random, spawning, yields, inner }) }
     }
 
@@ -251,48 +265,6 @@ impl Provider {
     }
 }
 
-/// The transcript.
-impl Provider {
-    /// Every request so far, in its order.
-    #[must_use]
-    pub fn transcript(&self) -> Vec<Entry> {
-        self.inner().transcript.entries.clone()
-    }
-
-    /// How many requests this kind of endpoint got.
-    #[must_use]
-    pub fn count(&self, place: Place) -> usize {
-        self.inner().transcript.count(place)
-    }
-
-    /// This point in the transcript, for [`assert_quiet_since`](Self::assert_quiet_since).
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        self.inner().transcript.mark()
-    }
-
-    /// The requests since the mark.
-    #[must_use]
-    pub fn requests_since(&self, mark: Mark) -> Vec<Entry> {
-        self.inner().transcript.since(mark).to_vec()
-    }
-
-    /// Checks that no request has left the client since the mark. Visits of the browser do not count.
-    ///
-    /// This is how a test sees that a client rejected something: it goes no further.
-    ///
-    /// # Panics
-    ///
-    /// If there was one; the message lists what came, without secrets.
-    #[track_caller]
-    pub fn assert_quiet_since(&self, mark: Mark) {
-        let inner = self.inner();
-        let came = inner.transcript.mark().by_clients - mark.by_clients;
-        let entries = inner.transcript.since(mark);
-        assert!(came == 0, "{came} requests left the client: {entries:#?}");
-    }
-}
-
 /// The way of every request, from a client in this process, a browser or a socket.
 impl Provider {
     pub(crate) fn answer(
@@ -325,7 +297,9 @@ impl Provider {
         };
         let records = inner.state.settings.records;
         inner.transcript.note(place, records, entry);
+        let before = inner.faults.happened;
         let script = inner.faults.play(place, now, &mut inner.state, |state| route.answer(state, asked));
+        inner.note_fault(before);
         if let Some(entry) = inner.transcript.entries.last_mut().filter(|_| records) {
             entry.status = (script.fate == Fate::Answered).then_some(script.status);
         }

@@ -45,6 +45,18 @@ pub enum Place {
     Elsewhere,
 }
 
+impl Place {
+    /// Whether only browsers come here.
+    pub(crate) fn is_for_browsers(self) -> bool {
+        matches!(self, Self::Authorize | Self::OwnerAuthorization | Self::EndSession)
+    }
+
+    /// Whether whoever comes here uses what it was given before.
+    pub(crate) fn is_use(self) -> bool {
+        !self.is_for_browsers() && !matches!(self, Self::Metadata | Self::Keys | Self::WebFinger)
+    }
+}
+
 /// A point in the transcript; see [`Provider::mark`](crate::Provider::mark).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -168,10 +180,7 @@ impl Transcript {
     }
 
     fn by_browsers(&self) -> usize {
-        [Place::Authorize, Place::OwnerAuthorization, Place::EndSession]
-            .map(|place| self.count(place))
-            .iter()
-            .sum()
+        self.counts.iter().filter(|(place, _)| place.is_for_browsers()).map(|(_, count)| count).sum()
     }
 
     /// Counts a request; the entry is made only if it is to be kept.

@@ -3,6 +3,7 @@
 mod age;
 mod assertion;
 mod authorize;
+mod back_channel;
 mod binding;
 mod builder;
 mod credentials;
@@ -12,7 +13,10 @@ mod registration;
 mod relation;
 mod wishes;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use valetkey_http::Backend;
 use valetkey_proto::{
@@ -25,7 +29,7 @@ use valetkey_proto::{
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenRecord, TokenSet},
     },
-    oidc::IdToken,
+    oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
     secret::Secret,
 };
@@ -80,6 +84,7 @@ struct Inner {
     origination: Origination,
     relation: Slot<Relation>,
     keys: Slot<Keys>,
+    logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
     sealing_keys: Option<SealingKeys>,

@@ -101,8 +101,14 @@ impl Faults {
 
     /// The effect of the first fault that is due here.
     fn next(&mut self, place: Place) -> Option<Effect> {
-        let due = |fault: &&mut Fault| fault.at == place && fault.times != Some(0);
-        let fault = self.set.iter_mut().find(due)?;
+        let due = |fault: &mut Fault| {
+            let is_here = fault.at == place && fault.times != Some(0);
+            let comes_later = is_here && fault.after > 0;
+            fault.after -= u32::from(comes_later);
+            is_here && !comes_later
+        };
+        let at = self.set.iter_mut().position(due)?;
+        let fault = &mut self.set[at];
         fault.times = fault.times.map(|times| times - 1);
         self.happened += 1;
         Some(fault.effect)

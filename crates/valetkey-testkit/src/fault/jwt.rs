@@ -73,7 +73,7 @@ pub(super) fn edit_jwt(
     for edit in edits {
         edit_claim(&mut claims, now, beside, *edit);
         if let JwtEdit::Alg(algorithm) = edit {
-            header = named(state, algorithm);
+            rename(state, &mut header, algorithm);
         }
     }
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("").to_owned();
@@ -92,11 +92,13 @@ pub(super) fn edit_jwt(
     signed(state, &algorithm, &client, [&header, &claims], edits)
 }
 
-/// A header for this algorithm.
-fn named(state: &State, algorithm: &str) -> Map<String, Value> {
-    let jwk = state.openid.keyring.jwk(algorithm);
-    let kid = jwk.and_then(|jwk| jwk.get("kid").cloned()).map(|kid| ("kid".to_owned(), kid));
-    [("alg".to_owned(), algorithm.into())].into_iter().chain(kid).collect()
+/// Makes the header one for this algorithm.
+fn rename(state: &State, header: &mut Map<String, Value>, algorithm: &str) {
+    header.insert("alg".into(), algorithm.into());
+    match state.openid.keyring.jwk(algorithm).and_then(|jwk| jwk.get("kid").cloned()) {
+        Some(kid) => header.insert("kid".into(), kid),
+        None => header.remove("kid"),
+    };
 }
 
 fn edit_claim(claims: &mut Map<String, Value>, now: SystemTime, beside: Beside<'_>, edit: JwtEdit) {
@@ -129,8 +131,8 @@ fn edit_header(header: &mut Map<String, Value>, edit: JwtEdit) {
             header.insert("alg".into(), name.into());
         }
         JwtEdit::StrangerInHeader => {
-            header.insert("jwk".into(), stranger("ES256").public());
-            header.insert("alg".into(), "ES256".into());
+            let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("");
+            header.insert("jwk".into(), stranger(algorithm).public());
             header.remove("kid");
         }
         JwtEdit::PublicKeyAsSecret => {
@@ -160,8 +162,7 @@ fn signed(state: &State, algorithm: &str, client: &str, parts: [&str; 2], edits:
             JwtEdit::Stranger if algorithm.starts_with("HS") => {
                 return by_secret(hmac::HMAC_SHA256, b"another secret than the client's own", header, claims);
             }
-            JwtEdit::Stranger => return stranger(algorithm).jwt(header, claims),
-            JwtEdit::StrangerInHeader => return stranger("ES256").jwt(header, claims),
+            JwtEdit::Stranger | JwtEdit::StrangerInHeader => return stranger(algorithm).jwt(header, claims),
             JwtEdit::PublicKeyAsSecret => {
                 let jwk = state.openid.keyring.jwk(algorithm).unwrap_or_default().to_string();
                 return by_secret(hmac::HMAC_SHA256, jwk.as_bytes(), header, claims);

@@ -1,15 +1,18 @@
 //! The table of faults. To add one, add a row.
 
 mod callback;
+mod keys;
 mod metadata;
 mod oauth1;
+mod openid;
 mod proof;
 mod resource;
 mod token;
+mod user_info;
 
 use valetkey_proto::{ErrorKind, Reason};
 
-use super::{Effect, Expect, Fault};
+use super::{Effect, Expect, Fault, Feature};
 use crate::transcript::Place;
 
 /// Every fault that the crate knows.
@@ -29,7 +32,8 @@ use crate::transcript::Place;
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
     let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS, proof::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
-    oauth2.into_iter().chain(oauth1).flatten()
+    let openid = [openid::ROWS, keys::ROWS, user_info::ROWS];
+    oauth2.into_iter().chain(oauth1).chain(openid).flatten()
 }
 
 /// The fault of this name.
@@ -70,6 +74,17 @@ const fn transport(reason: Reason) -> Expect {
 const JSON: (&str, &str) = ("content-type", "application/json");
 const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
 const PAGE: &[u8] = b"<!doctype html><title>Please sign in</title><p>Please sign in.";
+
+/// A thousand lists, each in another.
+const DEEP: &[u8] = &{
+    let mut lists = [b'['; 2000];
+    let mut at = 1000;
+    while at < lists.len() {
+        lists[at] = b']';
+        at += 1;
+    }
+    lists
+};
 
 /// An answer in place of the endpoint's.
 const fn answer(

@@ -61,13 +61,16 @@ impl Provider {
         let now = self.time();
         let inner = &mut *self.inner();
         let logouts = std::mem::take(&mut inner.state.openid.back_channel);
+        let before = inner.faults.happened;
         let request = |logout: &super::Logout| {
             let token = logout_token(&inner.state, logout, now);
             let token = inner.faults.play_jwt(Place::BackChannelLogout, &inner.state, now, token);
             let mut form = form_urlencoded::Serializer::new(String::new());
             form_request(&logout.uri, form.append_pair("logout_token", &token).finish())
         };
-        logouts.iter().map(request).collect()
+        let requests = logouts.iter().map(request).collect();
+        inner.note_fault(before);
+        requests
     }
 
     /// The URLs that the browser opens, each in a frame, to tell clients of logouts since the last call

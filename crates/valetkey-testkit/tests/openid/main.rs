@@ -4,9 +4,12 @@
 #[expect(dead_code, reason = "shared with the tests of OAuth 2.0")]
 mod common;
 
+mod faults;
 mod flows;
+mod judge;
 mod login;
 mod logout;
+mod modules;
 mod registration;
 mod requests;
 mod user_info;

@@ -1,6 +1,9 @@
 //! Setting up a client.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use valetkey_http::{Backend, Limits};
 use valetkey_proto::{
@@ -15,13 +18,14 @@ use valetkey_proto::{
         server::{Issuer, ServerMetadata},
         token::Strictness,
     },
+    oidc::logout::ReplayGuard,
     random::SecureRandom,
     seal::SealingKeys,
     secret::ClientSecret,
 };
 
 use super::{
-    Client, Inner, age,
+    Client, Inner, age, back_channel,
     binding::Binding,
     identity::Registered,
     relation::{Origination, Source},
@@ -272,6 +276,7 @@ impl ClientBuilder {
             nonces,
             relation: Slot::new(None, age::pause_after),
             keys: Slot::new(None, age::pause_after),
+            logouts: Mutex::new(ReplayGuard::new(back_channel::REMEMBERED)),
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,
             strictness: self.strictness,

@@ -1,20 +1,18 @@
-//! Signing a user out at the server, too, and being told by it (OpenID Connect RP-Initiated Logout 1.0, Back-Channel
-//! Logout 1.0).
+//! Signing a user out at the server, too (OpenID Connect RP-Initiated Logout 1.0).
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt;
 
-use valetkey_http::Request;
 use valetkey_proto::{
     Result,
     oauth2::authorization::AuthorizationUrl,
-    oidc::logout::{BackChannel, LogoutRequest, LogoutToken, PendingLogout, ReplayGuard},
+    oidc::{
+        IdToken,
+        logout::{LogoutRequest, PendingLogout},
+    },
     secret::Secret,
 };
 
-use super::{Client, identity::Keys};
+use super::Client;
 
 /// A logout at the user's server. [`start`](Self::start) makes a URL of it.
 #[derive(Clone)]
@@ -59,48 +57,6 @@ impl Client {
         }
     }
 
-    /// Reads a request by which the server says that a session has ended, and validates the logout token in it by the
-    /// server's keys. Each token is taken once: have one guard for all requests.
-    ///
-    /// End the sessions that [`LogoutToken::ends`] says, and only then answer with [`BackChannel::response`].
-    ///
-    /// ```
-    /// # use std::sync::Mutex;
-    /// # use valetkey::{Client, oidc::logout::{BackChannel, ReplayGuard}};
-    /// # use valetkey_testkit::{OpenId, Provider, block_on};
-    /// # block_on(async {
-    /// # let provider = Provider::builder().openid(OpenId::new()).build();
-    /// # let client = Client::builder(provider).discover("https://issuer.test").id("app").build().await?;
-    /// # let request = http::Request::post("/logout").body(bytes::Bytes::new()).expect("a request");
-    /// let seen = Mutex::new(ReplayGuard::new(10_000));
-    /// let outcome = client.receive_logout(&request, &seen).await;
-    /// if let Ok(token) = &outcome {
-    ///     // End each session of which `token.ends(subject, sid)` is true.
-    /// #   let _ = token;
-    /// }
-    /// let response = BackChannel::response(&outcome);
-    /// # assert_eq!(response.status(), 400);
-    /// # Ok::<(), valetkey::Error>(())
-    /// # }).unwrap();
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`BackChannel::receive`]. Otherwise what fetching the server's metadata and keys ends with.
-    pub async fn receive_logout(&self, request: &Request, seen: &Mutex<ReplayGuard>) -> Result<LogoutToken> {
-        let relation = self.relation().await?;
-        let mut back_channel = BackChannel::new(self.issuer(), relation.client().id());
-        if let Some(decrypter) = &self.0.origination.registered.id_token_decrypter {
-            back_channel = back_channel.with_decrypter(decrypter.clone());
-        }
-        let env = self.0.runtime.env();
-        let receive = |keys: &Keys| {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            back_channel.receive(request, &keys.id_token, &mut seen, &env)
-        };
-        self.by_keys(&relation, receive).await
-    }
-
     /// Seals a logout under way into a text for the browser's cookie, by the keys of
     /// [`ClientBuilder::sealing_keys`](crate::ClientBuilder::sealing_keys).
     ///
@@ -124,6 +80,11 @@ impl Client {
 }
 
 impl Logout {
+    /// Says whose session ends: that of this user, who signed in here.
+    pub fn user(self, user: &IdToken) -> Self {
+        self.id_token_hint(user.text().expose())
+    }
+
     /// Says whose session ends, by an ID token of this server, be it expired. Without it, most servers ask the user.
     pub fn id_token_hint(mut self, id_token: impl Into<String>) -> Self {
         self.id_token_hint = id_token.into();
