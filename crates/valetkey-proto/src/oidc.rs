@@ -10,6 +10,7 @@ pub mod initiated_login;
 pub mod logout;
 pub mod webfinger;
 
+mod claim_source;
 mod claims;
 mod claims_request;
 mod id_token;
@@ -17,6 +18,7 @@ mod user_info;
 mod verifier;
 
 pub use self::{
+    claim_source::{ClaimSource, ClaimsOfOthersRequest},
     claims::Claims,
     claims_request::{Claim, ClaimsRequest},
     id_token::IdToken,

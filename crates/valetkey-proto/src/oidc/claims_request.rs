@@ -52,6 +52,19 @@ impl ClaimsRequest {
         self.id_token.is_empty() && self.user_info.is_empty()
     }
 
+    /// The values of which `acr` must have one (§5.5.1.1): those that are essential.
+    pub(crate) fn required_acr(&self) -> Vec<Box<str>> {
+        let Some(acr) = self.id_token.get("acr").filter(|acr| acr["essential"] == true) else {
+            return Vec::new();
+        };
+        let texts = |value: &Value| value.as_str().map(Into::into);
+        match (acr.get("value"), acr.get("values").and_then(Value::as_array)) {
+            (Some(value), _) => texts(value).into_iter().collect(),
+            (None, Some(values)) => values.iter().filter_map(texts).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// The parameter `claims`.
     #[must_use]
     pub fn to_json(&self) -> String {

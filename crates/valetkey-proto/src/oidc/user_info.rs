@@ -142,7 +142,6 @@ impl UserInfoRequest {
                 let jwt = validator.validate(text, keys, &expected, env)?;
                 Ok(UserInfo { claims: Claims::of_json(jwt.claims()), is_signed: true })
             }
-            None if !is_json => Err(Error::new(ErrorKind::Protocol, Reason::UnexpectedMediaType)),
             None => {
                 check_shape(text)?;
                 let found: Subject<'_> = read(text)?;
@@ -176,6 +175,9 @@ impl Exchange for UserInfoRequest {
 
     fn response(&self, response: Response, _: Timestamp, env: &Env<'_>) -> Result<UserInfo> {
         let text = response::text(&response)?;
+        if self.signed.is_none() && self.decrypter.is_none() && !text.trim_start().starts_with('{') {
+            return Err(response::unreadable(&response));
+        }
         self.claims(text, env).map_err(|error| error.with_status(response.status()))
     }
 }

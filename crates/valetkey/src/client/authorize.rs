@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use valetkey_proto::{
     Result,
-    oauth2::authorization::{AuthorizationUrl, PendingAuthorization, ResponseMode, ResponseType},
+    oauth2::authorization::{
+        AuthorizationRequest, AuthorizationUrl, HostedObject, PendingAuthorization, RequestObject,
+        ResponseMode, ResponseType,
+    },
+    oidc::ClaimsRequest,
 };
 
 use super::Client;
+use crate::run::run;
 
 /// What is asked of the user's server. [`start`](Self::start) makes a URL of it.
 #[derive(Clone, Debug)]
@@ -18,6 +23,8 @@ pub struct Authorize {
     response_type: ResponseType,
     response_mode: Option<ResponseMode>,
     max_age: Option<Duration>,
+    claims: ClaimsRequest,
+    object: Option<RequestObject>,
     parameters: Vec<(String, String)>,
 }
 
@@ -29,6 +36,8 @@ impl Authorize {
             response_type: ResponseType::Code,
             response_mode: None,
             max_age: None,
+            claims: ClaimsRequest::new(),
+            object: None,
             parameters: Vec::new(),
         }
     }
@@ -61,6 +70,18 @@ impl Authorize {
         self
     }
 
+    /// Asks for claims one by one. If `acr` is essential and has values, the ID token must have one of them.
+    pub fn claims(mut self, claims: ClaimsRequest) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// Puts all of it into a request object (RFC 9101), so that nobody on the way can change it.
+    pub fn request_object(mut self, object: RequestObject) -> Self {
+        self.object = Some(object);
+        self
+    }
+
     /// Adds a parameter, such as `prompt` or `login_hint`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
@@ -78,10 +99,34 @@ impl Authorize {
     /// [`Reason::ReservedParameter`](crate::Reason::ReservedParameter). Otherwise what discovery ends with, if
     /// the metadata is too old.
     pub async fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+        let request = self.request().await?;
+        // A request object may be signed by a key that is elsewhere.
+        run(request.starting(), self.client.runtime()).await
+    }
+
+    /// The same, with the request object at this URL (OpenID Connect Core §6.2): put it there before the user is sent on,
+    /// for as long as the sign-in may take. Without [`request_object`](Self::request_object) it is unsigned.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and as [`AuthorizationRequest::start_hosted`].
+    pub async fn start_hosted(
+        self,
+        place: &str,
+    ) -> Result<(AuthorizationUrl, PendingAuthorization, HostedObject)> {
+        self.request().await?.start_hosted(place, &self.client.runtime().env())
+    }
+
+    async fn request(&self) -> Result<AuthorizationRequest> {
         let relation = self.client.relation().await?;
         let mut request = relation.authorization()?;
         if let Some(dpop) = self.client.new_key(relation.server())? {
             request = request.with_dpop(&dpop)?;
+        }
+        let scopes = self.scope.as_deref().unwrap_or_default();
+        if self.response_type.has_id_token() || scopes.split(' ').any(|scope| scope == "openid") {
+            // Nobody is sent on a trip whose end could not be verified.
+            relation.reading().check(relation.server())?;
         }
         if let Some(scope) = &self.scope {
             request = request.with_scope(scope)?;
@@ -98,6 +143,10 @@ impl Authorize {
         for (name, value) in &self.parameters {
             request = request.with_parameter(name, value)?;
         }
-        request.start(&self.client.runtime().env())
+        request = request.with_claims(&self.claims)?;
+        Ok(match &self.object {
+            Some(object) => request.with_request_object(object.clone()),
+            None => request,
+        })
     }
 }

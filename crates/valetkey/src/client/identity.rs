@@ -5,14 +5,14 @@ use std::sync::Arc;
 use valetkey_proto::{
     Call, Error, ErrorKind, Party, Reason, Result, Timestamp,
     crypto::SignatureAlgorithm,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Origin},
     jose::{Jwks, VerifyingKeys, jwe::Decrypter},
     oauth2::{
         authorization::AuthorizationResponse,
-        server::{JwksRequest, ServerMetadata},
+        server::{Discovery, Issuer, JwksRequest, ServerMetadata},
         token::{TokenResponse, TokenSet},
     },
-    oidc::{IdToken, IdTokenVerifier, UserInfo, UserInfoRequest},
+    oidc::{ClaimSource, Claims, ClaimsOfOthersRequest, IdToken, IdTokenVerifier, UserInfo, UserInfoRequest},
     secret::{AccessToken, ClientSecret},
 };
 
@@ -60,6 +60,13 @@ impl Reading {
             user_info_algorithm: registered.user_info_algorithm,
             user_info_decrypter: registered.user_info_decrypter.clone(),
         })
+    }
+}
+
+impl Reading {
+    /// Whether the server says where its keys are, if they are needed.
+    pub(super) fn check(&self, server: &ServerMetadata) -> Result<()> {
+        if self.id_token.needs_published_keys() { server.endpoint("jwks_uri").map(drop) } else { Ok(()) }
     }
 }
 
@@ -206,6 +213,52 @@ impl Client {
         let env = self.0.runtime.env();
         let verifier = &relation.reading().id_token;
         self.by_keys(relation, |keys| verifier.verify_refreshed(response, first, &keys.id_token, &env)).await
+    }
+
+    /// Claims that somebody else vouches for, verified as those of this issuer: by the keys that its metadata names. An
+    /// endpoint is asked if it is on the issuer's own origin.
+    ///
+    /// ```
+    /// # use valetkey::Client;
+    /// # use valetkey_testkit::{ClaimSource, OpenId, Provider, block_on};
+    /// # block_on(async {
+    /// # let provider = Provider::builder().openid(OpenId::new().claim_source(ClaimSource::Distributed)).build();
+    /// # let client = Client::builder(provider.clone()).discover("https://issuer.test").id("app").secret("app-secret")
+    /// #     .redirect_uri("https://client.test/cb").build().await?;
+    /// # let (url, pending) = client.authorize().scope("openid").start().await?;
+    /// # let session = client.redeem(pending, provider.visit(&url).expect("the user approves")).await?;
+    /// let info = session.user_info().await?;
+    /// for source in info.claims().sources() {
+    ///     // The program knows whom it believes in this.
+    ///     let claims = client.claims_of_others(&source, "https://issuer.test").await?;
+    ///     assert_eq!(claims.get::<u32>("credit_score"), Some(650));
+    /// }
+    /// # Ok::<(), valetkey::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuer::parse`], [`Discovery`], [`ClaimsOfOthersRequest::new`] and [`ClaimSource::verify`].
+    ///
+    /// # Security
+    ///
+    /// Say an issuer that you know, and not one that came with the claims.
+    pub async fn claims_of_others(&self, source: &ClaimSource, issuer: &str) -> Result<Claims> {
+        let runtime = &self.0.runtime;
+        let issuer = Issuer::parse(issuer)?;
+        let server = run(Discovery::new(&issuer)?, runtime).await?;
+        let text = match source.text() {
+            Some(text) => text.clone(),
+            None => {
+                let request = ClaimsOfOthersRequest::new(source, &[Origin::parse(issuer.as_str())?])?;
+                run(Call::anonymous(request), runtime).await?
+            }
+        };
+        let published = run(Call::anonymous(JwksRequest::new(&server)?), runtime).await?;
+        let keys = IdTokenVerifier::new(&server, self.0.origination.client_id());
+        let keys = keys.keys(&published, runtime.env().crypto)?;
+        source.verify(text.expose(), &issuer, self.0.origination.client_id(), &keys, &runtime.env())
     }
 
     /// What the server says about a user.

@@ -127,6 +127,11 @@ impl Claims {
         Self(all)
     }
 
+    /// What claims that somebody else vouches for may lack.
+    pub(super) const fn of_others() -> Self {
+        Self::of(&[Self::SUB, Self::AUD])
+    }
+
     /// Those that are also in another set.
     pub(super) fn in_common(self, other: Self) -> Self {
         Self(self.0 & other.0)

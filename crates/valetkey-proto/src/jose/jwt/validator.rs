@@ -7,7 +7,7 @@ use http::{Method, Uri};
 use super::{
     super::{Jwk, VerifyingKeys, check_shape, jws::Unverified, malformed, missing, untrusted},
     Jwt, Kind, TokenHash, hash,
-    kind::Rules,
+    kind::{Claims, Rules},
     proof,
     read::{Audience, Found},
     token::PiecesOf,
@@ -59,6 +59,8 @@ pub struct Validator {
     audience: Option<Box<str>>,
     others: Vec<Box<str>>,
     leeway: Duration,
+    /// Whether what nobody is named in is taken, too.
+    is_for_all: bool,
 }
 
 impl Validator {
@@ -74,6 +76,15 @@ impl Validator {
         Self::with(Kind::SignedMetadata, Some(issuer.into()), None)
     }
 
+    /// Takes claims about a user that somebody else vouches for (OpenID Connect Core §5.6.2): they are for everybody, or for
+    /// this audience.
+    #[must_use]
+    pub fn claims_of_others(issuer: &str, audience: &str) -> Self {
+        let mut validator = Self::new(Kind::UserInfo, issuer, audience);
+        validator.is_for_all = true;
+        validator
+    }
+
     /// Takes DPoP proofs, whose issuer is a key (RFC 9449 §4.3).
     #[must_use]
     pub fn dpop_proof() -> Self {
@@ -81,7 +92,7 @@ impl Validator {
     }
 
     fn with(kind: Kind, issuer: Option<Box<str>>, audience: Option<Box<str>>) -> Self {
-        Self { kind, issuer, audience, others: Vec::new(), leeway: LEEWAY }
+        Self { kind, issuer, audience, others: Vec::new(), leeway: LEEWAY, is_for_all: false }
     }
 
     /// Lets clocks differ by this much in place of 30 seconds; more than a minute is a minute.
@@ -187,7 +198,8 @@ impl Validator {
     /// What the table says, and who, for whom and when.
     fn check(&self, found: &Found<'_>, now: Timestamp) -> Result<()> {
         let rules = self.kind.rules();
-        check_table(self.kind, rules, found)?;
+        let waived = if self.is_for_all { Claims::of_others() } else { Claims::NONE };
+        check_table(self.kind, rules, waived, found)?;
         if let Some(issuer) = &self.issuer
             && found.iss().is_none_or(|iss| **iss != **issuer)
         {
@@ -252,13 +264,13 @@ impl fmt::Debug for Validator {
 }
 
 /// What a kind must have and must not have.
-fn check_table(kind: Kind, rules: &Rules, found: &Found<'_>) -> Result<()> {
+fn check_table(kind: Kind, rules: &Rules, waived: Claims, found: &Found<'_>) -> Result<()> {
     let present = found.present();
     let forbidden = present.in_common(rules.forbidden);
     if !forbidden.is_empty() {
         return Err(untrusted(Reason::KindMismatch).with_detail(forbidden.name()));
     }
-    let lacking = rules.required.without(present);
+    let lacking = rules.required.without(waived).without(present);
     if !lacking.is_empty() {
         return Err(missing(lacking.name()));
     }
@@ -280,7 +292,7 @@ pub struct Expected<'a> {
     nonce: Option<&'a str>,
     may_lack_nonce: bool,
     subject: Option<&'a str>,
-    acr: &'a [&'a str],
+    acr: Acr<'a>,
     max_age: Option<Duration>,
     access_token: Option<&'a str>,
     code: Option<&'a str>,
@@ -320,7 +332,13 @@ impl<'a> Expected<'a> {
     /// The user was authenticated in one of these ways (`acr`).
     #[must_use]
     pub fn acr(mut self, acr: &'a [&'a str]) -> Self {
-        self.acr = acr;
+        self.acr = Acr::Borrowed(acr);
+        self
+    }
+
+    /// The same with texts that somebody keeps.
+    pub(crate) fn acr_of(mut self, acr: &'a [Box<str>]) -> Self {
+        self.acr = Acr::Kept(acr);
         self
     }
 
@@ -371,7 +389,7 @@ impl<'a> Expected<'a> {
     }
 
     fn check_authentication(&self, found: &Found<'_>, leeway: Duration, now: Timestamp) -> Result<()> {
-        if !self.acr.is_empty() && !found.acr().is_some_and(|acr| self.acr.contains(&&**acr)) {
+        if !self.acr.takes(found.acr().map(|acr| &**acr)) {
             return Err(untrusted(Reason::AuthenticationMismatch).with_detail("acr"));
         }
         if let Some(max_age) = self.max_age {
@@ -398,6 +416,30 @@ impl<'a> Expected<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// The values of which `acr` must have one, if there are any.
+#[derive(Clone, Copy)]
+enum Acr<'a> {
+    Borrowed(&'a [&'a str]),
+    Kept(&'a [Box<str>]),
+}
+
+impl Acr<'_> {
+    fn takes(self, found: Option<&str>) -> bool {
+        match self {
+            Self::Borrowed(values) => values.is_empty() || found.is_some_and(|found| values.contains(&found)),
+            Self::Kept(values) => {
+                values.is_empty() || found.is_some_and(|found| values.iter().any(|value| **value == *found))
+            }
+        }
+    }
+}
+
+impl Default for Acr<'_> {
+    fn default() -> Self {
+        Self::Borrowed(&[])
     }
 }
 

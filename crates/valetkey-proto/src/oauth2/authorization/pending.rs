@@ -23,7 +23,7 @@ use crate::{
     response::{
         from_parts,
         members::{members, read},
-        value::Text,
+        value::{Text, Texts},
     },
     seal::{Label, SealingKeys},
     secret::{AuthorizationCode, Secret, Wipe, Wiped, same},
@@ -262,6 +262,9 @@ impl PendingAuthorization {
             members.insert("response_mode".to_owned(), awaited.mode.as_str().into());
             members.insert("max_age".to_owned(), awaited.max_age.map(|age| age.as_secs()).into());
         }
+        if let (false, Some(members)) = (self.asked.acr.is_empty(), members.as_object_mut()) {
+            members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
+        }
         if let Some(members) = members.as_object_mut() {
             members.extend(key.into_iter().flat_map(KeptKey::members));
         }
@@ -284,6 +287,7 @@ impl PendingAuthorization {
                 record.response_mode.as_deref(),
                 record.max_age,
             )?,
+            acr: record.acr.map(|Texts(values)| values).unwrap_or_default(),
         };
         Some(Self {
             asked: Arc::new(asked),
@@ -313,6 +317,7 @@ members! {
         response_type: Text<'de>,
         response_mode: Text<'de>,
         max_age: u64,
+        acr: Texts,
     }
 }
 

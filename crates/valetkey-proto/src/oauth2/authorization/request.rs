@@ -83,6 +83,8 @@ pub(super) struct Asked {
     pub(super) scope: Option<Scope>,
     pub(super) key: Option<KeptKey>,
     pub(super) awaited: Awaited,
+    /// The values of which `acr` must have one, if there are any.
+    pub(super) acr: Vec<Box<str>>,
 }
 
 impl AuthorizationRequest {
@@ -111,6 +113,7 @@ impl AuthorizationRequest {
             scope: None,
             key: None,
             awaited: Awaited::default(),
+            acr: Vec::new(),
         };
         let asked = Arc::new(asked);
         let mut request = Self { prefix, joint, response_type, asked, has_nonce: false, object: None };
@@ -192,6 +195,10 @@ impl AuthorizationRequest {
         let max_age = Duration::from_secs(max_age.as_secs());
         Arc::make_mut(&mut self.asked).awaited.max_age = Some(max_age);
         Ok(self)
+    }
+
+    pub(super) fn require_acr(&mut self, values: Vec<Box<str>>) {
+        Arc::make_mut(&mut self.asked).acr = values;
     }
 
     /// Binds the code to this key (RFC 9449 §10): nobody can exchange it without. Each user's sign-in should have a key

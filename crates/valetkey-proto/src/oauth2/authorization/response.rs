@@ -192,7 +192,8 @@ impl AuthorizationResponse {
 
     /// The ID token that the browser brought, and what it must say beside what all do.
     pub(crate) fn id_token(&self) -> Option<(&Secret, Expected<'_>)> {
-        let mut expected = Expected::new().state(self.state.expose()).through_browser();
+        let mut expected =
+            Expected::new().state(self.state.expose()).through_browser().acr_of(&self.asked.acr);
         if let Some(nonce) = &self.nonce {
             expected = expected.nonce(nonce.expose());
         }
@@ -219,7 +220,8 @@ impl AuthorizationResponse {
     #[must_use]
     pub fn awaited_id_token(&self) -> Option<AwaitedIdToken> {
         let max_age = self.asked.awaited.max_age;
-        self.nonce.clone().map(|nonce| AwaitedIdToken { nonce, max_age })
+        let acr = || self.asked.acr.clone().into();
+        self.nonce.clone().map(|nonce| AwaitedIdToken { nonce, max_age, acr: acr() })
     }
 
     /// Where the browser came back to, which the exchange repeats (RFC 6749 §4.1.3).
@@ -251,13 +253,14 @@ impl AuthorizationResponse {
 pub struct AwaitedIdToken {
     nonce: Nonce,
     max_age: Option<Duration>,
+    acr: Box<[Box<str>]>,
 }
 
 impl AwaitedIdToken {
     /// As the verifier wants it.
     #[must_use]
     pub fn expected(&self) -> Expected<'_> {
-        let expected = Expected::new().nonce(self.nonce.expose());
+        let expected = Expected::new().nonce(self.nonce.expose()).acr_of(&self.acr);
         match self.max_age {
             Some(max_age) => expected.max_age(max_age),
             None => expected,

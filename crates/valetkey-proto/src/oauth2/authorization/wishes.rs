@@ -154,7 +154,7 @@ impl AuthorizationRequest {
         self.with_parameter("display", display.as_str())
     }
 
-    /// Asks for claims one by one.
+    /// Asks for claims one by one. If `acr` is essential and has values, the ID token must have one of them.
     ///
     /// # Errors
     ///
@@ -163,6 +163,8 @@ impl AuthorizationRequest {
         if claims.is_empty() {
             return Ok(self);
         }
-        self.with_parameter("claims", &claims.to_json())
+        let mut request = self.with_parameter("claims", &claims.to_json())?;
+        request.require_acr(claims.required_acr());
+        Ok(request)
     }
 }

@@ -182,12 +182,17 @@ impl ServerMetadata {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingEndpoint`] if the server has none. `Protocol`: [`Reason::InvalidUrl`] or
-    /// [`Reason::InsecureUrl`] if the document names one that is not `https`.
+    /// [`Reason::InsecureUrl`] if the document names one that is not `https`,
+    /// [`Reason::Malformed`] if it is no text.
     pub fn endpoint(&self, name: &'static str) -> Result<Endpoint> {
         if let Some((_, endpoint)) = self.given.iter().find(|(known, _)| *known == name) {
             return Ok(endpoint.clone());
         }
-        let url: Option<String> = self.extra(name);
+        let malformed = || Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail(name);
+        let url = match self.extra::<serde_json::Value>(name) {
+            Some(value) => Some(value.as_str().ok_or_else(malformed)?.to_owned()),
+            None => None,
+        };
         learned(url.as_deref(), name)?.ok_or_else(|| missing(name))
     }
 

@@ -188,6 +188,6 @@ pub(super) const ROWS: &[Fault] = &[
     metadata(
         "metadata-end-session-endpoint-script",
         &[M::Set("end_session_endpoint", b"\"javascript:alert(1)\"")],
-        INSECURE,
+        INVALID_URL,
     ),
 ];

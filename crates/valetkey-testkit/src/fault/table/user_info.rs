@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Fault] = &[
     edited("user-info-sub-case", &[M::Set("sub", b"\"Alice\"")], untrusted(Reason::SubjectMismatch)),
     edited("user-info-sub-twice", &[M::Add("sub", b"\"mallory\"")], DUPLICATE),
     edited("user-info-unknown-members", &[M::Add("x_new", b"[1,{}]")], ACCEPTED),
-    edited("user-info-deep", &[M::Add("x", DEEP)], MALFORMED),
+    edited("user-info-deep", &[M::Add("x", DEEP)], TOO_LARGE),
     row("user-info-html", answer(200, &[HTML], PAGE), protocol(Reason::UnexpectedMediaType)),
     row("user-info-empty", answer(200, &[JSON], b""), MALFORMED),
     row("user-info-array", Effect::Around(b"[", b"]"), MALFORMED),
@@ -71,7 +71,7 @@ pub(super) const ROWS: &[Fault] = &[
         "user-info-unsigned",
         P,
         answer(200, &[JSON], b"{\"sub\":\"alice\"}"),
-        protocol(Reason::UnexpectedMediaType),
+        untrusted(Reason::KindMismatch),
     )
     .of(Feature::SignedUserInfo),
     // Logout tokens.
