@@ -8,7 +8,6 @@
 #![expect(clippy::print_stdout, reason = "without a server, the suite says that it is skipped")]
 
 #[path = "interop/backend.rs"]
-#[expect(dead_code, reason = "nothing here wants many callers at once")]
 mod adapter;
 
 use std::{env, sync::Arc};
