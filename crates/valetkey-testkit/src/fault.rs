@@ -74,7 +74,7 @@ pub enum Feature {
     Hybrid,
     /// The same, with a refresh after it, and no `UserInfo`.
     Refresh,
-    /// Registration (RFC 7591), before a login.
+    /// Registration (RFC 7591), and reading what was registered (RFC 7592), before a login.
     Registration,
     /// Looking up the provider of `acct:alice@issuer.test` (OpenID Connect Discovery §2), before a login.
     WebFinger,
