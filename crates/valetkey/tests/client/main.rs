@@ -5,6 +5,7 @@ mod blocking;
 mod dpop;
 mod hostile;
 mod keeping;
+mod learned;
 mod metadata;
 mod oauth1;
 mod oauth1_parity;
