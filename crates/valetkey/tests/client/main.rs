@@ -5,6 +5,7 @@ mod blocking;
 mod dpop;
 mod hostile;
 mod keeping;
+mod learned;
 mod logout;
 mod metadata;
 mod oauth1;
