@@ -12,6 +12,7 @@ mod oauth1;
 mod properties;
 mod registration;
 mod request_object;
+mod revocation;
 mod tokens;
 mod transcript;
 mod webfinger;
