@@ -28,8 +28,9 @@ use valetkey_testkit::{
 /// The longest that a login may take in virtual time, retries and their waits included.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Where a login with OAuth 2 and a call of the API come by. The client has no revocation yet.
-const OAUTH2: [Place; 4] = [Place::Metadata, Place::Authorize, Place::Token, Place::Resource];
+/// Where a login with OAuth 2, a call of the API and the end of it all come by.
+const OAUTH2: [Place; 5] =
+    [Place::Metadata, Place::Authorize, Place::Token, Place::Resource, Place::Revocation];
 
 /// Where a login with OAuth 1.0a comes by.
 const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorization, Place::TokenCredentials];
@@ -181,7 +182,11 @@ async fn login_and_call(
     let (url, pending) = client.authorize().scope("read write").start().await?;
     let callback = callback(provider, &url, |callback| pending.matches(callback));
     let session = client.redeem(pending, &callback).await?;
-    session.send(get(&provider.api("me"))).await
+    let response = session.send(get(&provider.api("me"))).await?;
+    if fault.at == Place::Revocation {
+        session.revoke().await?;
+    }
+    Ok(response)
 }
 
 /// The same by OAuth 1.0a.

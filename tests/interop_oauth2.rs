@@ -13,6 +13,8 @@ mod assertions;
 mod dpop;
 #[path = "interop_oauth2/herd.rs"]
 mod herd;
+#[path = "interop_oauth2/revocation.rs"]
+mod revocation;
 #[path = "interop/server.rs"]
 mod server;
 
@@ -198,23 +200,4 @@ async fn authlib_refuses_as_the_user_does() {
 async fn authlib_knows_a_service() {
     let Some(server) = Server::authlib() else { return };
     service(&server).await;
-}
-
-#[tokio::test]
-async fn authlib_refuses_a_revoked_token() {
-    let Some(server) = Server::authlib() else { return };
-    let client =
-        server.client("post").auth(ClientAuth::secret_post(SECRET)).build().await.expect("discovery");
-    let session = server.sign_in(&client, "alice").await.expect("a sign-in");
-    let revoke = format!("{}/oauth2/revoke", server.issuer);
-    let tokens = session.tokens().await.expect("tokens");
-    let form = format!("token={}&client_id=post&client_secret={SECRET}", tokens.access_token().expose());
-    let request = http::Request::post(revoke).header("content-type", "application/x-www-form-urlencoded");
-    let request = request.body(Bytes::from(form)).expect("a request");
-    let answer = server.backend.send(request, Limits::default()).await.expect("an answer");
-    assert_eq!(answer.status(), StatusCode::OK);
-    // The API says 401, and Authlib has revoked the refresh token along with the access token.
-    let request = http::Request::get(format!("{}/oauth2/api", server.issuer)).body(Bytes::new());
-    let error = session.send(request.expect("a request")).await.expect_err("all is revoked");
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::RefreshDenied));
 }

@@ -21,6 +21,7 @@ use valetkey_proto::{
 };
 
 mod openid;
+mod revocation;
 
 use super::{
     authorization_response::{parameter, sign_in},
@@ -42,6 +43,8 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("resource")) => resource_request(case),
         (Some("request"), Some("registration")) => openid::registration_request(case),
         (Some("response"), Some("registration")) => openid::registration_response(case),
+        (Some("request"), Some("revocation")) => revocation::request(case),
+        (Some("response"), Some("revocation")) => revocation::response(case),
         (Some("response"), Some("webfinger")) => openid::webfinger(case),
         (Some("jar_verify"), None) => openid::request_object(case),
         (Some("authorization_url"), Some("end_session")) => openid::end_session(case),

@@ -34,6 +34,7 @@ use valetkey_proto::{
     oauth2::{
         assertion::{Assertion, ServiceAccount},
         authorization::{AuthorizationUrl, Callback, PendingAuthorization},
+        endpoint::ShownToken,
         server::ServerMetadata,
         token::{TokenRecord, TokenSet},
     },
@@ -122,6 +123,15 @@ impl Client {
     /// As [`crate::Client::unseal`].
     pub fn unseal(&self, text: &str) -> Result<PendingAuthorization> {
         self.0.unseal(text)
+    }
+
+    /// Has the server revoke a token.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::revoke`].
+    pub fn revoke(&self, token: impl Into<ShownToken>) -> Result<()> {
+        block_on(self.0.revoke(token))
     }
 
     /// The server's metadata.
@@ -291,6 +301,15 @@ impl Session {
     /// As [`crate::Session::close`].
     pub fn close(&self) -> Result<()> {
         block_on(self.0.close())
+    }
+
+    /// Has the server revoke the tokens, and forgets them.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Session::revoke`].
+    pub fn revoke(&self) -> Result<()> {
+        block_on(self.0.revoke())
     }
 }
 

@@ -11,6 +11,7 @@ mod identity;
 mod logout;
 mod registration;
 mod relation;
+mod shown;
 mod wishes;
 
 use std::{

@@ -4,6 +4,7 @@ mod event;
 mod keeping;
 mod live;
 mod renewal;
+mod revoking;
 
 use std::{
     fmt,

@@ -100,6 +100,19 @@ impl<T: Send + Sync + 'static> Slot<T> {
         }
     }
 
+    /// Takes the value away for good: whoever wants it later gets this error. It waits for what is under way.
+    pub(crate) async fn shut(&self, error: Error) -> Option<Arc<T>> {
+        loop {
+            self.settle().await;
+            let mut traffic = self.0.traffic();
+            // Somebody may have begun anew meanwhile.
+            if traffic.flight.is_none() {
+                traffic.refusal = Some(Refusal { error, failures: 0, until: None });
+                return self.0.value.swap(None);
+            }
+        }
+    }
+
     /// The value, if it is newer than the one found wanting; else the flight that fetches it, unless that failed
     /// too short a time ago.
     fn join<W>(

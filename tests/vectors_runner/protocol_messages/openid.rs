@@ -27,7 +27,7 @@ use super::super::{
 };
 
 /// A server with this endpoint.
-fn server_with(name: &str, endpoint: &str) -> Result<ServerMetadata, Stop> {
+pub(super) fn server_with(name: &str, endpoint: &str) -> Result<ServerMetadata, Stop> {
     let issuer = Issuer::parse("https://as.example")?;
     let document = json!({ "issuer": issuer.as_str(), name: endpoint }).to_string();
     Ok(ServerMetadata::parse(&issuer, &document.into())?)
@@ -129,7 +129,7 @@ pub(super) fn request_object(case: &Case) -> Answer {
     checks.done()
 }
 
-fn answer(case: &Case) -> Response {
+pub(super) fn answer(case: &Case) -> Response {
     let status = case.input["status"].as_u64().and_then(|status| u16::try_from(status).ok());
     let headers = case.input.get("headers").and_then(Value::as_object).into_iter().flatten();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_str().expect("a field value")));

@@ -13,6 +13,7 @@ mod oauth1;
 mod properties;
 mod registration;
 mod request_object;
+mod revocation;
 mod tokens;
 mod transcript;
 mod webfinger;

@@ -23,6 +23,9 @@ fn a_program_without_async_signs_in_and_stays_signed_in() {
     again.refresh().unwrap();
     assert_eq!(again.bearer().as_deref(), Some(again.tokens().unwrap().access_token().header()));
     again.close().unwrap();
+    client.revoke(again.tokens().unwrap().access_token()).unwrap();
+    session.revoke().unwrap();
+    assert!(session.record().is_none());
     assert_eq!(client.server().unwrap().issuer().as_str(), "https://issuer.test");
     let service = Client::build(builder(&provider).id("service").secret("service-secret")).unwrap();
     let service = service.client_credentials().scope("read").session().unwrap();

@@ -13,6 +13,7 @@ mod oauth1_parity;
 mod openid;
 mod registration;
 mod renewal;
+mod revocation;
 mod session;
 mod sign_in;
 
