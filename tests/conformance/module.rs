@@ -175,7 +175,7 @@ async fn perform(run: &Run, provider: &Provider) -> Result<()> {
         }
         Task::FindByAccount => find_and_discover("alice@issuer.test", run, provider).await?,
         Task::FindByUrl => find_and_discover("https://issuer.test/alice", run, provider).await?,
-        Task::Register => register(run, provider).await?,
+        Task::Register => Box::pin(register(run, provider)).await?,
         Task::BeginElsewhere => begin_elsewhere(&client().await?, provider).await?,
         Task::LogOut
         | Task::ReceiveBackChannel
