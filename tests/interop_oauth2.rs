@@ -13,6 +13,8 @@ mod assertions;
 mod dpop;
 #[path = "interop_oauth2/herd.rs"]
 mod herd;
+#[path = "interop_oauth2/introspection.rs"]
+mod introspection;
 #[path = "interop_oauth2/revocation.rs"]
 mod revocation;
 #[path = "interop/server.rs"]

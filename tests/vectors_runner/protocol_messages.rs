@@ -20,6 +20,7 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
+mod introspection;
 mod openid;
 mod revocation;
 
@@ -45,6 +46,7 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("response"), Some("registration")) => openid::registration_response(case),
         (Some("request"), Some("revocation")) => revocation::request(case),
         (Some("response"), Some("revocation")) => revocation::response(case),
+        (Some("response"), Some("introspection")) => introspection::response(case),
         (Some("response"), Some("webfinger")) => openid::webfinger(case),
         (Some("jar_verify"), None) => openid::request_object(case),
         (Some("authorization_url"), Some("end_session")) => openid::end_session(case),

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod client_auth;
+mod introspection;
 mod metadata;
 mod oauth1;
 mod openid;
@@ -29,6 +30,7 @@ pub(crate) enum Route {
     Decision,
     Token,
     Revocation,
+    Introspection,
     /// OpenID Connect.
     Keys,
     UserInfo,
@@ -69,6 +71,7 @@ impl Route {
             Some("/authorize/decision") => Self::Decision,
             Some("/token") => Self::Token,
             Some("/revoke") => Self::Revocation,
+            Some("/introspect") => Self::Introspection,
             Some("/api/me") => Self::Me,
             Some("/api/admin") => Self::Admin,
             Some("/api/echo") => Self::Echo,
@@ -105,6 +108,7 @@ impl Route {
             Self::Authorize | Self::Decision => Place::Authorize,
             Self::Token => Place::Token,
             Self::Revocation => Place::Revocation,
+            Self::Introspection => Place::Introspection,
             Self::Keys => Place::Keys,
             Self::UserInfo => Place::UserInfo,
             Self::EndSession => Place::EndSession,
@@ -128,7 +132,8 @@ impl Route {
             // OpenID Connect Core §3.1.2.1 wants both.
             Self::Authorize => is_get || is_post && state.settings.openid.is_some(),
             Self::UserInfo | Self::EndSession => is_get || is_post,
-            Self::Decision | Self::Decision1 | Self::Token | Self::Revocation | Self::Register => is_post,
+            Self::Decision | Self::Decision1 | Self::Token | Self::Revocation => is_post,
+            Self::Introspection | Self::Register => is_post,
             Self::Registered => is_get || [Method::PUT, Method::DELETE].contains(asked.method),
             // RFC 5849 §2.1 wants POST; the field sends GET too.
             Self::Temporary1 | Self::Token1 => is_get || is_post,
@@ -143,6 +148,7 @@ impl Route {
             Self::Decision => Ok(authorize::decide(state, asked)),
             Self::Token => token::answer(state, asked),
             Self::Revocation => revocation::answer(state, asked),
+            Self::Introspection => introspection::answer(state, asked),
             Self::Keys => Ok(openid::keys(state)),
             Self::UserInfo => Ok(openid::user_info(state, asked)),
             Self::EndSession => Ok(openid::end_session(state, asked)),

@@ -19,6 +19,8 @@ pub enum Place {
     Token,
     /// The revocation endpoint.
     Revocation,
+    /// The introspection endpoint.
+    Introspection,
     /// The keys of the provider (OpenID Connect Core §10.1.1).
     Keys,
     /// `UserInfo` (OpenID Connect Core §5.3).

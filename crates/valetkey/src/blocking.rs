@@ -34,7 +34,7 @@ use valetkey_proto::{
     oauth2::{
         assertion::{Assertion, ServiceAccount},
         authorization::{AuthorizationUrl, Callback, PendingAuthorization},
-        endpoint::ShownToken,
+        endpoint::{ShownToken, introspection::IntrospectionResponse},
         server::ServerMetadata,
         token::{TokenRecord, TokenSet},
     },
@@ -132,6 +132,15 @@ impl Client {
     /// As [`crate::Client::revoke`].
     pub fn revoke(&self, token: impl Into<ShownToken>) -> Result<()> {
         block_on(self.0.revoke(token))
+    }
+
+    /// Asks the server what a token is.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::introspect`].
+    pub fn introspect(&self, token: impl Into<ShownToken>) -> Result<IntrospectionResponse> {
+        block_on(self.0.introspect(token))
     }
 
     /// The server's metadata.

@@ -9,7 +9,6 @@ mod token;
 mod validator;
 mod writer;
 
-pub(crate) use self::writer::{request_object, unsigned_request_object};
 pub use self::{
     claims::ClaimSet,
     hash::{TokenHash, token_hash},
@@ -17,4 +16,8 @@ pub use self::{
     token::Jwt,
     validator::{Expected, ProofOf, Validator},
     writer::Writer,
+};
+pub(crate) use self::{
+    read::{Audience, NumericDate},
+    writer::{request_object, unsigned_request_object},
 };

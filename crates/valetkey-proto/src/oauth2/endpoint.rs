@@ -1,5 +1,6 @@
 //! The other endpoints of a server.
 
+pub mod introspection;
 pub mod registration;
 pub mod revocation;
 mod shown;

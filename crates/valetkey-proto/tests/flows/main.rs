@@ -7,6 +7,7 @@ mod call;
 mod dpop;
 mod initiated_login;
 mod inputs;
+mod introspection;
 mod learned;
 mod logout;
 mod oauth1;

@@ -20,6 +20,7 @@ pub(super) fn answer(settings: &Settings) -> Answer {
         "authorization_endpoint": issuer.url("/authorize"),
         "token_endpoint": issuer.url("/token"),
         "revocation_endpoint": issuer.url("/revoke"),
+        "introspection_endpoint": issuer.url("/introspect"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", JWT_BEARER],
@@ -27,13 +28,14 @@ pub(super) fn answer(settings: &Settings) -> Answer {
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": methods,
     });
     let kinds = [(AuthMethod::PrivateKeyJwt, &ASYMMETRIC[..]), (AuthMethod::SecretJwt, &SYMMETRIC)];
     let kinds = kinds.into_iter().filter(|(method, _)| settings.methods.contains(method));
     let algorithms: Vec<_> = kinds.flat_map(|(_, algorithms)| algorithms).collect();
     if !algorithms.is_empty() {
         // Demanded where assertions are taken (RFC 8414 §2).
-        for endpoint in ["token", "revocation"] {
+        for endpoint in ["token", "revocation", "introspection"] {
             document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")] = json!(algorithms);
         }
     }
@@ -74,6 +76,7 @@ fn add_openid(document: &mut Value, settings: &Settings, openid: &OpenId) {
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": signed_by,
         "userinfo_signing_alg_values_supported": signed_by,
+        "introspection_signing_alg_values_supported": openid.algorithms,
         "request_object_signing_alg_values_supported": objects,
         "acr_values_supported": ACR,
         "claim_types_supported": ["normal", "aggregated", "distributed"],

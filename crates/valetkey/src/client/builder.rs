@@ -189,6 +189,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The algorithm by which the server signs what it says about tokens
+    /// ([`Client::introspect`], `introspection_signed_response_alg`): what is not signed is then refused (RFC 9701).
+    pub fn introspection_algorithm(mut self, algorithm: SignatureAlgorithm) -> Self {
+        self.registered.introspection_algorithm = Some(algorithm);
+        self
+    }
+
     /// The keys for [`Client::seal`].
     pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
         self.sealing_keys = Some(keys);

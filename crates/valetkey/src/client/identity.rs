@@ -30,14 +30,16 @@ pub(super) struct Registered {
     pub(super) id_token_decrypter: Option<Decrypter>,
     pub(super) user_info_algorithm: Option<SignatureAlgorithm>,
     pub(super) user_info_decrypter: Option<Decrypter>,
+    pub(super) introspection_algorithm: Option<SignatureAlgorithm>,
 }
 
-/// How ID tokens and UserInfo of one server are read.
+/// How ID tokens, UserInfo and what is said about tokens are read, of one server.
 #[derive(Clone)]
 pub(crate) struct Reading {
     id_token: IdTokenVerifier,
     user_info_algorithm: Option<SignatureAlgorithm>,
     user_info_decrypter: Option<Decrypter>,
+    introspection_algorithm: Option<SignatureAlgorithm>,
 }
 
 impl Reading {
@@ -59,6 +61,7 @@ impl Reading {
             id_token,
             user_info_algorithm: registered.user_info_algorithm,
             user_info_decrypter: registered.user_info_decrypter.clone(),
+            introspection_algorithm: registered.introspection_algorithm,
         })
     }
 }
@@ -67,6 +70,11 @@ impl Reading {
     /// Whether the server says where its keys are, if they are needed.
     pub(super) fn check(&self, server: &ServerMetadata) -> Result<()> {
         if self.id_token.needs_published_keys() { server.endpoint("jwks_uri").map(drop) } else { Ok(()) }
+    }
+
+    /// Whether the server signs what it says about tokens.
+    pub(super) fn signs_introspection(&self) -> bool {
+        self.introspection_algorithm.is_some()
     }
 }
 
@@ -81,6 +89,7 @@ impl Origination {
 pub(super) struct Keys {
     pub(super) id_token: VerifyingKeys,
     user_info: Option<VerifyingKeys>,
+    pub(super) introspection: Option<VerifyingKeys>,
     /// Where they are from; `None` if they are shared and were not fetched.
     url: Option<Endpoint>,
     age: Age,
@@ -95,8 +104,8 @@ impl Keys {
     async fn fetch(relation: Arc<Relation>, sought: Option<Timestamp>, runtime: Runtime) -> Result<Self> {
         let reading = relation.reading();
         let crypto = runtime.env().crypto;
-        let needs_published =
-            reading.id_token.needs_published_keys() || reading.user_info_algorithm.is_some();
+        let others = [reading.user_info_algorithm, reading.introspection_algorithm];
+        let needs_published = reading.id_token.needs_published_keys() || others.iter().any(Option::is_some);
         let (published, url, age) = if needs_published {
             let request = JwksRequest::new(relation.server())?;
             let (url, age) = (request.url().clone(), Age::of(runtime.now()));
@@ -104,12 +113,12 @@ impl Keys {
         } else {
             (Jwks::default(), None, Age::ENDLESS)
         };
-        let user_info = reading.user_info_algorithm;
+        let [user_info, introspection] =
+            others.map(|algorithm| algorithm.map(|algorithm| published.verifying_keys(&[algorithm], crypto)));
         Ok(Self {
             id_token: reading.id_token.keys(&published, crypto)?,
-            user_info: user_info
-                .map(|algorithm| published.verifying_keys(&[algorithm], crypto))
-                .transpose()?,
+            user_info: user_info.transpose()?,
+            introspection: introspection.transpose()?,
             url,
             age,
             sought,
@@ -126,6 +135,11 @@ impl Keys {
     fn may_be_sought(&self, now: Timestamp) -> bool {
         self.url.is_some() && self.sought.is_none_or(|sought| now < sought || now - sought >= SEEK_AGAIN)
     }
+}
+
+/// The server has published no key for what it is to sign.
+pub(super) fn no_key() -> Error {
+    Error::new(ErrorKind::Untrusted, Reason::KeyNotFound)
 }
 
 impl Client {
@@ -169,6 +183,23 @@ impl Client {
             Err(error) if error.reason() == Reason::KeyNotFound && keys.may_be_sought(now) => {
                 let keys = self.renew_keys(relation, Some(&keys), Some(now)).await?;
                 check(&keys)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Asks for something that is signed, and once more as [`by_keys`](Self::by_keys) does.
+    pub(super) async fn ask_by_keys<T>(
+        &self,
+        relation: &Arc<Relation>,
+        ask: impl AsyncFn(&Keys) -> Result<T>,
+    ) -> Result<T> {
+        let keys = self.keys(relation).await?;
+        let now = self.0.runtime.now();
+        match ask(&keys).await {
+            Err(error) if error.reason() == Reason::KeyNotFound && keys.may_be_sought(now) => {
+                let keys = self.renew_keys(relation, Some(&keys), Some(now)).await?;
+                ask(&keys).await
             }
             outcome => outcome,
         }
@@ -293,17 +324,8 @@ impl Client {
             return ask(request()?).await;
         }
         let signed = |keys: &Keys| -> Result<UserInfoRequest> {
-            let missing = || Error::new(ErrorKind::Untrusted, Reason::KeyNotFound);
-            Ok(request()?.signed(relation.client().id(), keys.user_info.clone().ok_or_else(missing)?))
+            Ok(request()?.signed(relation.client().id(), keys.user_info.clone().ok_or_else(no_key)?))
         };
-        let keys = self.keys(&relation).await?;
-        let now = self.0.runtime.now();
-        match ask(signed(&keys)?).await {
-            Err(error) if error.reason() == Reason::KeyNotFound && keys.may_be_sought(now) => {
-                let keys = self.renew_keys(&relation, Some(&keys), Some(now)).await?;
-                ask(signed(&keys)?).await
-            }
-            outcome => outcome,
-        }
+        Box::pin(self.ask_by_keys(&relation, async |keys| ask(signed(keys)?).await)).await
     }
 }

@@ -23,6 +23,7 @@ fn a_program_without_async_signs_in_and_stays_signed_in() {
     again.refresh().unwrap();
     assert_eq!(again.bearer().as_deref(), Some(again.tokens().unwrap().access_token().header()));
     again.close().unwrap();
+    assert!(client.introspect(again.tokens().unwrap().access_token()).unwrap().is_active());
     client.revoke(again.tokens().unwrap().access_token()).unwrap();
     session.revoke().unwrap();
     assert!(session.record().is_none());

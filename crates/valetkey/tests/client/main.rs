@@ -4,6 +4,7 @@ mod assertion;
 mod blocking;
 mod dpop;
 mod hostile;
+mod introspection;
 mod keeping;
 mod learned;
 mod logout;

@@ -134,7 +134,7 @@ impl<'a> Found<'a> {
 }
 
 /// A text, or a list of them (RFC 7519 §4.1.3).
-pub(super) enum Audience<'a> {
+pub(crate) enum Audience<'a> {
     One(Cow<'a, str>),
     Many(Vec<Text<'a>>),
 }
@@ -149,7 +149,7 @@ impl Audience<'_> {
     }
 
     /// Whether nobody else is in it.
-    pub(super) fn all(&self, mut is: impl FnMut(&str) -> bool) -> bool {
+    pub(crate) fn all(&self, mut is: impl FnMut(&str) -> bool) -> bool {
         match self {
             Self::One(one) => is(one),
             Self::Many(many) => many.iter().all(|one| is(one)),
@@ -196,7 +196,7 @@ impl<'de> Deserialize<'de> for Audience<'de> {
 }
 
 /// Seconds since 1970, whole or not (RFC 7519 §2). One before 1970 is none, and one beyond all dates is the last.
-pub(super) struct NumericDate(Timestamp);
+pub(crate) struct NumericDate(pub(crate) Timestamp);
 
 impl<'de> Deserialize<'de> for NumericDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
