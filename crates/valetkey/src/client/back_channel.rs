@@ -57,6 +57,9 @@ impl Client {
         if let Some(decrypter) = &self.0.origination.registered.id_token_decrypter {
             back_channel = back_channel.with_decrypter(decrypter.clone());
         }
+        if let Some(leeway) = self.0.origination.registered.leeway {
+            back_channel = back_channel.with_leeway(leeway);
+        }
         let env = self.0.runtime.env();
         self.by_keys(&relation, |keys| {
             let mut seen = self.0.logouts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use valetkey_http::{Backend, Limits};
@@ -165,6 +166,13 @@ impl ClientBuilder {
     /// `HS256`, `HS384` and `HS512` they are signed with the client's secret.
     pub fn id_token_algorithm(mut self, algorithm: SignatureAlgorithm) -> Self {
         self.registered.id_token_algorithm = Some(algorithm);
+        self
+    }
+
+    /// How much this machine's clock and the server's may differ when the times of ID tokens and logout tokens are compared,
+    /// in place of 30 seconds; more than a minute is a minute.
+    pub fn clock_leeway(mut self, leeway: Duration) -> Self {
+        self.registered.leeway = Some(leeway);
         self
     }
 

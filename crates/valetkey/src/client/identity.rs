@@ -1,6 +1,6 @@
 //! Who signed in: the server's keys, kept and asked for anew, and the tokens that they verify.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use valetkey_proto::{
     Call, Error, ErrorKind, Party, Reason, Result, Timestamp,
@@ -27,6 +27,8 @@ use crate::{Runtime, run::run};
 #[derive(Clone, Default)]
 pub(super) struct Registered {
     pub(super) id_token_algorithm: Option<SignatureAlgorithm>,
+    /// How much clocks may differ, if that was said.
+    pub(super) leeway: Option<Duration>,
     pub(super) id_token_decrypter: Option<Decrypter>,
     pub(super) user_info_algorithm: Option<SignatureAlgorithm>,
     pub(super) user_info_decrypter: Option<Decrypter>,
@@ -53,6 +55,9 @@ impl Reading {
             let missing =
                 || Error::new(ErrorKind::Config, Reason::InvalidKey).with_detail("no client secret");
             id_token = id_token.with_secret(algorithm, said.shared_secret().ok_or_else(missing)?.clone());
+        }
+        if let Some(leeway) = registered.leeway {
+            id_token = id_token.with_leeway(leeway);
         }
         if let Some(decrypter) = &registered.id_token_decrypter {
             id_token = id_token.with_decrypter(decrypter.clone());
@@ -98,7 +103,7 @@ pub(super) struct Keys {
 }
 
 /// How long an unknown key is not looked for again: whoever makes up names of keys must not make us ask.
-const SEEK_AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
+const SEEK_AGAIN: Duration = Duration::from_secs(30);
 
 impl Keys {
     async fn fetch(relation: Arc<Relation>, sought: Option<Timestamp>, runtime: Runtime) -> Result<Self> {

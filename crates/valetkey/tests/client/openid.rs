@@ -316,3 +316,22 @@ fn s_oi_08_a_class_of_authentication_that_is_essential_is_there() {
     let error = ask(Claim::essential().values(["gold", "silver"])).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::AuthenticationMismatch));
 }
+
+#[test]
+fn s_oi_06_clocks_may_differ_by_as_much_as_is_said() {
+    const EDITS: &[JwtEdit] = &[JwtEdit::Time("iat", 45)];
+    const EXPECT: Expect = Expect::Rejected { kind: ErrorKind::Untrusted, reason: Reason::NotYetValid };
+    let fault = Fault::new("a-clock-ahead", Place::Token, Effect::Jwt(EDITS), EXPECT);
+    let sign_in = |leeway: Option<u64>| {
+        let provider = Provider::builder().openid(OpenId::new()).fault(fault).build();
+        let builder = super::builder(&provider);
+        let builder = match leeway {
+            Some(seconds) => builder.clock_leeway(Duration::from_secs(seconds)),
+            None => builder,
+        };
+        sign_in(&block_on(builder.build()).unwrap(), &provider)
+    };
+    assert_eq!(sign_in(None).unwrap_err().reason(), Reason::NotYetValid);
+    assert_eq!(sign_in(Some(40)).unwrap_err().reason(), Reason::NotYetValid);
+    assert!(sign_in(Some(60)).is_ok());
+}
