@@ -7,6 +7,8 @@
 
 #[path = "interop/backend.rs"]
 mod adapter;
+#[path = "interop_openid/logout.rs"]
+mod logout;
 #[path = "interop_openid/registration.rs"]
 mod registration;
 #[path = "interop/server.rs"]

@@ -17,6 +17,7 @@ mod goal;
 mod list;
 mod load;
 mod measure;
+mod openid;
 mod peer;
 mod rounds;
 mod server;
@@ -54,7 +55,10 @@ fn main() -> ExitCode {
     };
     add(&[1], &|| signatures(&rounds, &allocations));
     add(&[2, 3, 4, 11], &|| speeds(&rounds, &allocations));
-    add(&[5, 6], &|| validations(&rounds, &allocations));
+    add(&[5, 6], &|| {
+        openid::report(&rounds);
+        validations(&rounds, &allocations)
+    });
     add(&[7], &|| cached::goals(&rounds, &allocations));
     add(&[8], &|| expiry::goals(&rounds));
     add(&[10], &|| throughput::goals(&rounds, &allocations));

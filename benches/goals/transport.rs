@@ -15,7 +15,7 @@ use hyper_util::{
 use tokio::runtime::Runtime;
 use tower::util::ServiceFn;
 use valetkey::Session;
-use valetkey_http::{Backend, Failure, Limits, Task, block_on};
+use valetkey_http::{Addresses, Backend, Failure, Limits, Task, block_on};
 use valetkey_hyper::{HyperBackend, runtime::Runtime as _};
 use valetkey_reqwest::ReqwestBackend;
 use valetkey_smol::{Smol, SmolBackend, Stream};
@@ -204,7 +204,8 @@ impl Asking {
 
     /// The same client on the sockets of smol, which no crate but the adapter has for it.
     fn on_smol(executor: &Arc<smol::Executor<'static>>) -> Self {
-        let connect: fn(Uri) -> Connecting = |target| Box::pin(Smol::default().connect(target));
+        let connect: fn(Uri) -> Connecting =
+            |target| Box::pin(Smol::default().connect(target, Addresses::Any));
         let builder = Client::builder(Spawning(Arc::clone(executor)));
         Self::OnSmol(builder.build(tower::service_fn(connect)))
     }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use libtest_mimic::Failed;
 use valetkey::{
-    Client, ClientBuilder, Result,
+    Client, ClientBuilder, Registrar, Result, Runtime,
     crypto::SignatureAlgorithm,
-    oauth2::authorization::ResponseType,
+    oauth2::{authorization::ResponseType, endpoint::registration::RegistrationMetadata},
     oidc::{Claim, ClaimsRequest},
 };
 use valetkey_http::Backend;
 use valetkey_testkit::{Fault, Feature, OpenId, Place, Provider, RegisteredClient, block_on, faults};
 
-use crate::module::{judge, visit};
+use crate::module::{find, judge, visit};
 
 const SECRET: &str = "a-secret-that-is-long-enough-for-hs256-and-more";
 /// The longest that it may take in virtual time, retries and their waits included.
@@ -31,6 +31,8 @@ pub(crate) fn rows() -> impl Iterator<Item = Fault> {
                     | Feature::Hybrid
                     | Feature::Refresh
                     | Feature::BackChannelLogout
+                    | Feature::Registration
+                    | Feature::WebFinger
             )
         )
     };
@@ -92,6 +94,17 @@ fn builder(fault: &Fault, provider: &Provider) -> ClientBuilder {
 }
 
 async fn perform(fault: &Fault, provider: &Provider) -> Result<()> {
+    match fault.feature {
+        Some(Feature::WebFinger) => find("alice@issuer.test", provider).await?,
+        Some(Feature::Registration) => {
+            let runtime = Runtime::new(provider.clone()).with_random(provider.random());
+            let registrar = Registrar::discover(runtime, &provider.issuer()).await?;
+            let metadata = RegistrationMetadata::new().with_redirect_uri("https://client.test/cb")?;
+            let registration = registrar.register(metadata).await?;
+            registrar.read(&registration).await?;
+        }
+        _ => {}
+    }
     let client = builder(fault, provider).build().await?;
     let mut request = client.authorize().scope("openid email");
     if fault.feature == Some(Feature::MaxAge) {

@@ -173,9 +173,9 @@ async fn perform(run: &Run, provider: &Provider) -> Result<()> {
             let keys = valetkey::run(Call::anonymous(JwksRequest::new(&server)?), &runtime).await?;
             assert!(!keys.keys().is_empty());
         }
-        Task::FindByAccount => find("alice@issuer.test", run, provider).await?,
-        Task::FindByUrl => find("https://issuer.test/alice", run, provider).await?,
-        Task::Register => register(run, provider).await?,
+        Task::FindByAccount => find_and_discover("alice@issuer.test", run, provider).await?,
+        Task::FindByUrl => find_and_discover("https://issuer.test/alice", run, provider).await?,
+        Task::Register => Box::pin(register(run, provider)).await?,
         Task::BeginElsewhere => begin_elsewhere(&client().await?, provider).await?,
         Task::LogOut
         | Task::ReceiveBackChannel
@@ -186,12 +186,18 @@ async fn perform(run: &Run, provider: &Provider) -> Result<()> {
     Ok(())
 }
 
-async fn find(typed: &str, run: &Run, provider: &Provider) -> Result<()> {
+async fn find_and_discover(typed: &str, run: &Run, provider: &Provider) -> Result<()> {
+    find(typed, provider).await?;
+    builder(run, provider).discover(&provider.issuer()).build().await.map(drop)
+}
+
+/// Looks up the provider of an account.
+pub(crate) async fn find(typed: &str, provider: &Provider) -> Result<()> {
     let request =
         WebFingerRequest::new(&Identifier::parse(typed)?, |identifier| identifier.host() == "issuer.test")?;
     let issuer: Issuer = valetkey::run(Call::anonymous(request), &Runtime::new(provider.clone())).await?;
     assert_eq!(issuer.as_str(), provider.issuer());
-    builder(run, provider).discover(issuer.as_str()).build().await.map(drop)
+    Ok(())
 }
 
 async fn register(run: &Run, provider: &Provider) -> Result<()> {

@@ -58,11 +58,16 @@ impl Server {
 
     /// Visits a page as the user's browser, and says where it ended, or what it posted there.
     pub(crate) async fn visit(&self, url: &str) -> Callback {
+        self.visit_in("", url).await
+    }
+
+    /// The same in the browser of this name, which keeps its cookies; without a name it has none before and after.
+    pub(crate) async fn visit_in(&self, browser: &str, url: &str) -> Callback {
         match self.robot {
             Robot::Page => {
                 let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
                 let base = self.issuer.trim_end_matches(WITH_NONCES);
-                let response = self.get(&format!("{base}/__robot?url={url}")).await;
+                let response = self.get(&format!("{base}/__robot?browser={browser}&url={url}")).await;
                 let page: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
                 match page["form"].as_str() {
                     Some(form) => Callback::form(form),

@@ -14,7 +14,7 @@ use futures_channel::oneshot;
 use plain::Plain;
 use valetkey_backend_suite::{Exception, Outcome, Setup, Subject, check};
 use valetkey_http::{
-    Backend, BoxError, Failure, FailureKind, Limits, Request, Response, Sent, Unframed, block_on,
+    Addresses, Backend, BoxError, Failure, FailureKind, Limits, Request, Response, Sent, Unframed, block_on,
 };
 
 /// What is wrong with a backend.
@@ -33,6 +33,7 @@ enum Flaw {
     LeavesOutBodies,
     IgnoresCaps,
     IgnoresDeadlines,
+    GoesAnywhere,
     PrintsTheUrl,
     AnswersAnother,
     RunsOnWhenDropped,
@@ -114,6 +115,7 @@ impl Flawed {
             }
             Flaw::LeavesOutBodies => *request.body_mut() = Bytes::new(),
             Flaw::IgnoresCaps => (limits.body_bytes, limits.head_bytes) = (1 << 30, 1 << 30),
+            Flaw::GoesAnywhere => limits.addresses = Addresses::Any,
             Flaw::IgnoresDeadlines => {
                 let long = Duration::from_secs(1);
                 (limits.head, limits.idle, limits.total) = (long, long, 3 * long);
@@ -199,6 +201,7 @@ fn each_flaw_is_found() {
         (Flaw::IgnoresCaps, "limits::a_body_up_to_its_cap", "beyond its cap"),
         (Flaw::IgnoresCaps, "limits::s_net_04_heads_are_capped", "beyond its cap"),
         (Flaw::IgnoresDeadlines, "limits::s_net_04_the_total_deadline", "Timeout"),
+        (Flaw::GoesAnywhere, "connecting::s_net_10_hosts_inside_are_refused", never),
         (Flaw::PrintsTheUrl, "connecting::errors_show_no_request", "shows a request"),
         (Flaw::RunsOnWhenDropped, "cancelling::closes_the_connection", "stuck"),
         (Flaw::HidesInterimAnswers, "answers::interim_answers", "interim"),

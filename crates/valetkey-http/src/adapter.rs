@@ -33,12 +33,13 @@ pub trait Chunks {
 }
 
 /// Refuses what no adapter sends: a URI that is not absolute, neither `http` nor `https`, without a host or with a
-/// user name, and the method `CONNECT`.
+/// user name, and the method `CONNECT`; and a host that says by itself that it is not where the request may go
+/// ([`Limits::addresses`]). Whoever looks a name up checks what it leads to.
 ///
 /// # Errors
 ///
-/// [`FailureKind::Config`], with nothing sent.
-pub fn check(request: &Request) -> Result<(), Failure> {
+/// [`FailureKind::Config`], or [`FailureKind::AddressRefused`] for the host, with nothing sent.
+pub fn check(request: &Request, limits: &Limits) -> Result<(), Failure> {
     let refused = |why: &'static str| Err(Failure::new(Sent::Nothing, FailureKind::Config).with_source(why));
     let uri = request.uri();
     let Some(authority) = uri.authority() else { return refused("the URI is not absolute") };
@@ -54,6 +55,9 @@ pub fn check(request: &Request) -> Result<(), Failure> {
     }
     if request.method() == Method::CONNECT {
         return refused("CONNECT is for proxies");
+    }
+    if !limits.addresses.allows_host(authority.host()) {
+        return Err(Failure::new(Sent::Nothing, FailureKind::AddressRefused));
     }
     Ok(())
 }
@@ -222,6 +226,7 @@ mod tests {
     use std::{collections::VecDeque, future::pending, task::Waker};
 
     use super::*;
+    use crate::Addresses;
 
     /// A body from memory; when it runs out it either ends or stalls.
     struct Script {
@@ -363,6 +368,22 @@ mod tests {
             let failure = run(limits, &Method::GET, Some(fires), start).unwrap_err();
             assert_eq!((failure.kind(), failure.sent()), (FailureKind::Timeout(phase), sent));
         }
+    }
+
+    #[test]
+    fn s_net_10_hosts_that_say_where_they_are_are_refused() {
+        let checked = |url: &str, addresses| {
+            let request = http::Request::get(url).body(Bytes::new()).unwrap();
+            check(&request, &Limits { addresses, ..Limits::default() }).map_err(|failure| failure.kind())
+        };
+        for url in
+            ["http://127.0.0.1:1/", "https://LOCALHOST/", "https://[::ffff:10.0.0.1]:443/", "https://0x7f.1"]
+        {
+            assert_eq!(checked(url, Addresses::Public), Err(FailureKind::AddressRefused), "{url}");
+            assert_eq!(checked(url, Addresses::Any), Ok(()), "{url}");
+        }
+        assert_eq!(checked("https://as.example:8443/", Addresses::Public), Ok(()));
+        assert_eq!(checked("https://u@127.0.0.1/", Addresses::Public), Err(FailureKind::Config));
     }
 
     #[test]

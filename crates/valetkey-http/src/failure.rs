@@ -27,6 +27,8 @@ pub enum FailureKind {
     Config,
     /// The host name could not be resolved.
     Resolve,
+    /// The host has no address that [`Limits`](crate::Limits) allow; it was not connected to.
+    AddressRefused,
     /// No connection could be made.
     Connect,
     /// TLS failed: the handshake, the certificate or the host name.
@@ -135,6 +137,7 @@ impl fmt::Display for Failure {
         f.write_str(match self.kind {
             FailureKind::Config => "the backend cannot send this request",
             FailureKind::Resolve => "the host name could not be resolved",
+            FailureKind::AddressRefused => "the host has no address that is allowed",
             FailureKind::Connect => "no connection could be made",
             FailureKind::Tls => "TLS failed",
             FailureKind::Timeout(Phase::Connect) => "no connection in time",

@@ -20,11 +20,13 @@
 //! ```
 
 pub mod adapter;
+mod address;
 mod backend;
 mod block_on;
 mod failure;
 mod limits;
 
+pub use address::{Addresses, is_public, is_public_host};
 pub use backend::{Backend, BackendFn, Task, backend_fn};
 pub use block_on::block_on;
 pub use failure::{BoxError, Failure, FailureKind, Phase, Sent};

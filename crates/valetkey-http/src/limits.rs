@@ -1,6 +1,8 @@
-//! How much one exchange may cost: bytes and time.
+//! How much one exchange may cost, bytes and time, and where it may go.
 
 use std::time::Duration;
+
+use crate::Addresses;
 
 /// The bounds of one send, asked for by the protocol and merged with the deadlines of the client.
 ///
@@ -31,6 +33,13 @@ pub struct Limits {
     /// Asked for by requests that must not be sent twice (a code, a rotating refresh token): a server
     /// that closes an idle connection just as the request leaves would make its outcome unknown.
     pub fresh: bool,
+    /// The addresses that it may go to. Default any.
+    ///
+    /// With [`Addresses::Public`], a host that [is not public](crate::is_public_host) is
+    /// [`FailureKind::AddressRefused`](crate::FailureKind::AddressRefused), and so is a name that is found to lead
+    /// nowhere else. A backend looks the name up once, connects to an address that it checked, and uses no connection
+    /// that it made without checking. One that cannot says so; behind a proxy, addresses are the proxy's to refuse.
+    pub addresses: Addresses,
 }
 
 impl Default for Limits {
@@ -43,6 +52,7 @@ impl Default for Limits {
             idle: Duration::from_secs(10),
             total: Duration::from_secs(30),
             fresh: false,
+            addresses: Addresses::Any,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, pin::pin, time::Duration};
 
 use http::{HeaderValue, Version, header::USER_AGENT};
 use valetkey_http::{
-    Failure, Limits, Request, Response, Task,
+    Addresses, Failure, Limits, Request, Response, Task,
     adapter::{Deadlines, check, contain, exchange},
 };
 
@@ -36,7 +36,7 @@ impl<R: Runtime> Carrier<R> {
     ///
     /// The same.
     pub async fn send(&self, mut request: Request, limits: Limits) -> Result<Response, Failure> {
-        check(&request)?;
+        check(&request, &limits)?;
         // The version is settled with the server, when the connection is made.
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
@@ -74,9 +74,10 @@ impl<R: Runtime> Carrier<R> {
     ) -> impl Future<Output = Result<Response, Failure>> + Send + '_ {
         let method = request.method().clone();
         let request = request.map(Outgoing::new);
-        let start = if limits.fresh {
+        // Nobody knows any more where the connections of the pool lead to.
+        let start = if limits.fresh || limits.addresses != Addresses::Any {
             // A whole connection is in this future: ordinary requests shall not carry its size.
-            Start::Fresh(Box::pin(fresh::send(&self.connector, request, limits.connect)))
+            Start::Fresh(Box::pin(fresh::send(&self.connector, request, limits)))
         } else {
             let connect = limits.connect;
             let connect =
@@ -104,5 +105,45 @@ enum Start<F, P> {
 impl<R: Runtime> fmt::Debug for Carrier<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f, "Carrier")
+    }
+}
+
+#[cfg(all(test, feature = "tokio", feature = "webpki-roots"))]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use bytes::Bytes;
+    use valetkey_http::{FailureKind, Sent};
+
+    use super::*;
+    use crate::{Tokio, runtime::Builder};
+
+    /// Past [`check`], which would refuse the name.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn s_net_10_a_kept_connection_is_none_that_was_checked() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let serving = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            for _ in 0..2 {
+                assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+        let backend = Builder::<Tokio>::new().no_proxy().build().unwrap();
+        let send = |addresses| {
+            let mut limits = Limits::default();
+            limits.addresses = addresses;
+            backend.carrier().exchange(http::Request::get(&url).body(Bytes::new()).unwrap(), limits)
+        };
+        assert!(send(Addresses::Any).await.is_ok());
+        let failure = send(Addresses::Public).await.unwrap_err();
+        assert_eq!((failure.kind(), failure.sent()), (FailureKind::AddressRefused, Sent::Nothing));
+        assert!(send(Addresses::Any).await.is_ok(), "the connection is there");
+        serving.join().unwrap();
     }
 }

@@ -13,7 +13,7 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use rustls::ClientConfig;
 use tower_service::Service;
-use valetkey_http::{BoxError, Failure, FailureKind, Phase, Sent};
+use valetkey_http::{Addresses, BoxError, Failure, FailureKind, Phase, Sent};
 
 use crate::{
     proxy::{self, Proxies},
@@ -33,6 +33,8 @@ pub(crate) struct Connector<R>(Arc<Ways<R>>);
 
 struct Ways<R> {
     https: HttpsConnector<Route<R>>,
+    /// The same to public addresses alone.
+    public: HttpsConnector<Route<R>>,
     runtime: R,
     /// How long the pool may take. hyper's own timeout would cover neither the lookup nor TLS.
     deadline: Duration,
@@ -40,17 +42,24 @@ struct Ways<R> {
 
 impl<R: Runtime> Connector<R> {
     pub(crate) fn new(runtime: R, tls: ClientConfig, proxies: Proxies, deadline: Duration) -> Self {
-        let route = Route { runtime: runtime.clone(), proxies: Arc::new(proxies) };
-        Self(Arc::new(Ways { https: HttpsConnector::from((route, tls)), runtime, deadline }))
+        let (proxies, tls) = (Arc::new(proxies), Arc::new(tls));
+        let to = |addresses| {
+            let route = Route { runtime: runtime.clone(), proxies: Arc::clone(&proxies), addresses };
+            HttpsConnector::from((route, Arc::clone(&tls)))
+        };
+        let (https, public) = (to(Addresses::Any), to(Addresses::Public));
+        Self(Arc::new(Ways { https, public, runtime, deadline }))
     }
 
-    /// Connects within `deadline`; nothing of a request is sent.
+    /// Connects to one of these addresses within `deadline`; nothing of a request is sent.
     pub(crate) fn connect(
         &self,
         target: Uri,
         deadline: Duration,
+        addresses: Addresses,
     ) -> impl Future<Output = Result<Stream<R>, Failure>> + Send + 'static + use<R> {
-        let connecting = self.0.https.clone().call(target);
+        let https = if addresses == Addresses::Any { &self.0.https } else { &self.0.public };
+        let connecting = https.clone().call(target);
         let runtime = self.0.runtime.clone();
         async move {
             match within(&runtime, deadline, connecting).await {
@@ -78,7 +87,7 @@ impl<R: Runtime> Service<Uri> for Connector<R> {
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        Box::pin(self.connect(target, self.deadline()))
+        Box::pin(self.connect(target, self.deadline(), Addresses::Any))
     }
 }
 
@@ -90,6 +99,8 @@ impl<R: Runtime> Service<Uri> for Connector<R> {
 struct Route<R> {
     runtime: R,
     proxies: Arc<Proxies>,
+    /// Where the way may end that leads straight there.
+    addresses: Addresses,
 }
 
 impl<R: Runtime> Service<Uri> for Route<R> {
@@ -103,9 +114,11 @@ impl<R: Runtime> Service<Uri> for Route<R> {
 
     fn call(&mut self, target: Uri) -> Self::Future {
         let Some(proxy) = self.proxies.toward(&target) else {
-            return Box::pin(self.runtime.connect(target));
+            return Box::pin(self.runtime.connect(target, self.addresses));
         };
-        let straight = Self { runtime: self.runtime.clone(), proxies: Arc::default() };
+        // The proxy is the program's, and often inside. What the target's name leads to, it alone looks up.
+        let (runtime, proxies) = (self.runtime.clone(), Arc::default());
+        let straight = Self { runtime, proxies, addresses: Addresses::Any };
         let mut tunnel = Tunnel::new(proxy.uri.clone(), straight);
         if let Some(credentials) = &proxy.credentials {
             tunnel = tunnel.with_auth(credentials.clone());

@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::{HeaderValue, Request, Response, Uri, header::HOST};
@@ -19,7 +18,7 @@ use hyper::{
     rt::{Read, ReadBufCursor, Write},
 };
 use hyper_util::client::legacy::connect::Connection;
-use valetkey_http::{Failure, Sent};
+use valetkey_http::{Failure, Limits, Sent};
 
 use crate::{
     body::{Arriving, Driver, Outgoing},
@@ -30,13 +29,14 @@ use crate::{
     runtime::Runtime,
 };
 
-/// Sends one request on a new connection. Dropping this future, or the body, closes the connection.
+/// Sends one request on a new connection, made within these limits. Dropping this future, or the body, closes the connection.
 pub(crate) async fn send<R: Runtime>(
     connector: &Connector<R>,
     request: Request<Outgoing>,
-    connect: Duration,
+    limits: Limits,
 ) -> Result<Response<Arriving>, Failure> {
-    let stream = connector.connect(request.uri().clone(), connect).await?;
+    let target = request.uri().clone();
+    let stream = connector.connect(target, limits.connect, limits.addresses).await?;
     let is_http2 = stream.connected().is_negotiated_h2();
     send_on(stream, is_http2, request).await
 }

@@ -43,6 +43,9 @@
 //! proxies that are spoken to in plain text and make tunnels; SOCKS and proxies behind TLS are refused
 //! when the backend is built.
 //!
+//! A request to [public addresses](valetkey_http::Addresses::Public) alone goes on a connection of its own, to an address
+//! that was checked. Through a proxy, it is the proxy that looks the name up: only an address in the URL is checked here.
+//!
 //! When a server closes a kept connection just as a request leaves on it, hyper's pool loses about one request of fifteen
 //! thousand: neither sent again nor failed, it ends with the deadline for the response's head. What must not be sent twice
 //! goes on a connection of its own, where that does not happen.

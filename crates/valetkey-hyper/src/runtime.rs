@@ -10,7 +10,7 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 use http::Uri;
 use hyper::rt::{Executor, Read, Timer, Write};
 use hyper_util::client::legacy::connect::Connection;
-use valetkey_http::{Failure, Task};
+use valetkey_http::{Addresses, Failure, Task};
 
 use crate::{BuildError, proxy};
 pub use crate::{builder::Builder, carrier::Carrier};
@@ -33,13 +33,17 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// [`BuildError::NoRuntime`].
     fn here() -> Result<Self, BuildError>;
 
-    /// Opens a TCP connection, without Nagle's delay, to the [host and port](host_and_port) of this URI.
+    /// Opens a TCP connection, without Nagle's delay, to the [host and port](host_and_port) of this URI, at an address
+    /// of the host that is one of `addresses` ([`Addresses::allows`]). It looks the host up once: a name may lead
+    /// elsewhere the next time.
     ///
-    /// It has no deadline of its own. A failure says [`Resolve`](valetkey_http::FailureKind::Resolve) or
+    /// It has no deadline of its own. A failure says [`Resolve`](valetkey_http::FailureKind::Resolve),
+    /// [`AddressRefused`](valetkey_http::FailureKind::AddressRefused) if the host has no address that is allowed, or
     /// [`Connect`](valetkey_http::FailureKind::Connect), and that nothing was sent.
     fn connect(
         &self,
         target: Uri,
+        addresses: Addresses,
     ) -> impl Future<Output = Result<Self::Stream, Failure>> + Send + 'static + use<Self>;
 
     /// A timer of hyper's.

@@ -3,9 +3,11 @@
 use std::{
     error::Error,
     fmt,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
+    vec,
 };
 
 use async_trait::async_trait;
@@ -13,13 +15,13 @@ use http::Uri;
 use hyper_util::{
     client::legacy::connect::{
         HttpConnector,
-        dns::{GaiAddrs, GaiResolver, Name},
+        dns::{GaiResolver, Name},
     },
     rt::{TokioIo, TokioTimer},
 };
 use tokio::{net::TcpStream, runtime::Handle};
 use tower_service::Service;
-use valetkey_http::{Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task};
+use valetkey_http::{Addresses, Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task};
 
 use crate::{
     BuildError, Builder,
@@ -69,6 +71,13 @@ impl HyperBackend {
     }
 }
 
+#[cfg(test)]
+impl HyperBackend {
+    pub(crate) fn carrier(&self) -> &Carrier<Tokio> {
+        &self.0
+    }
+}
+
 #[async_trait]
 impl Backend for HyperBackend {
     async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
@@ -111,16 +120,22 @@ impl Builder {
 pub struct Tokio {
     handle: Handle,
     tcp: HttpConnector<Resolver>,
+    /// The same to public addresses alone.
+    public: HttpConnector<Resolver>,
 }
 
 impl Tokio {
     /// The runtime of this handle.
     #[must_use]
     pub fn new(handle: Handle) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        Self { handle, tcp }
+        let to = |addresses| {
+            let mut tcp =
+                HttpConnector::new_with_resolver(Resolver { system: GaiResolver::new(), addresses });
+            tcp.enforce_http(false);
+            tcp.set_nodelay(true);
+            tcp
+        };
+        Self { handle, tcp: to(Addresses::Any), public: to(Addresses::Public) }
     }
 }
 
@@ -136,9 +151,18 @@ impl Runtime for Tokio {
     fn connect(
         &self,
         target: Uri,
+        addresses: Addresses,
     ) -> impl Future<Output = Result<Self::Stream, Failure>> + Send + 'static + use<> {
-        let connecting = self.tcp.clone().call(target);
-        async move { connecting.await.map_err(unconnected) }
+        // A host that is an address is connected to without being looked up.
+        let is_allowed = addresses.allows_host(target.host().unwrap_or_default());
+        let tcp = if addresses == Addresses::Any { &self.tcp } else { &self.public };
+        let connecting = is_allowed.then(|| tcp.clone().call(target));
+        async move {
+            match connecting {
+                Some(connecting) => connecting.await.map_err(unconnected),
+                None => Err(Failure::new(Sent::Nothing, FailureKind::AddressRefused)),
+            }
+        }
     }
 
     fn timer(&self) -> TokioTimer {
@@ -162,42 +186,66 @@ impl Runtime for Tokio {
 
 /// hyper says "dns error" only in its text; the resolver's own type tells it apart.
 fn unconnected(error: impl Error + Send + Sync + 'static) -> Failure {
-    let unresolved = error.source().is_some_and(|cause| cause.is::<Unresolved>());
-    let kind = if unresolved { FailureKind::Resolve } else { FailureKind::Connect };
+    let kind = match error.source().and_then(|cause| cause.downcast_ref()) {
+        Some(Unresolved::Failed(_)) => FailureKind::Resolve,
+        Some(Unresolved::Refused) => FailureKind::AddressRefused,
+        None => FailureKind::Connect,
+    };
     Failure::new(Sent::Nothing, kind).with_source(error)
 }
 
-/// The system's resolver, with an error type of its own.
+/// The system's resolver, of whose addresses it passes on those that are allowed; with an error type of its own.
 #[derive(Clone, Debug)]
-struct Resolver(GaiResolver);
+struct Resolver {
+    system: GaiResolver,
+    addresses: Addresses,
+}
 
 impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = vec::IntoIter<SocketAddr>;
     type Error = Unresolved;
-    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, Unresolved>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Unresolved>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
-        self.0.poll_ready(context).map_err(Unresolved)
+        self.system.poll_ready(context).map_err(Unresolved::Failed)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let looking_up = self.0.call(name);
-        Box::pin(async move { looking_up.await.map_err(Unresolved) })
+        let looking_up = self.system.call(name);
+        let addresses = self.addresses;
+        Box::pin(async move {
+            let found = looking_up.await.map_err(Unresolved::Failed)?;
+            let allowed: Vec<_> = found.filter(|found| addresses.allows(found.ip())).collect();
+            if allowed.is_empty() && addresses != Addresses::Any {
+                return Err(Unresolved::Refused);
+            }
+            Ok(allowed.into_iter())
+        })
     }
 }
 
 #[derive(Debug)]
-struct Unresolved(std::io::Error);
+enum Unresolved {
+    Failed(std::io::Error),
+    /// It has no address that is allowed.
+    Refused,
+}
 
 impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("lookup failed")
+        f.write_str(match self {
+            Self::Failed(_) => "lookup failed",
+            Self::Refused => "no address that is allowed",
+        })
     }
 }
 
 impl Error for Unresolved {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
+        match self {
+            Self::Failed(source) => Some(source),
+            Self::Refused => None,
+        }
     }
 }
 
@@ -207,6 +255,25 @@ mod tests {
     use valetkey_http::block_on;
 
     use super::*;
+
+    #[tokio::test]
+    async fn s_net_10_what_a_name_leads_to_is_checked_and_connected_to() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = |host: &str| format!("http://{host}:{}/", server.local_addr().unwrap().port());
+        let tokio = Tokio::here().unwrap();
+        let connect = |host, addresses| tokio.connect(url(host).parse().unwrap(), addresses);
+        for host in ["127.0.0.1", "localhost"] {
+            assert!(connect(host, Addresses::Any).await.is_ok());
+            let failure = connect(host, Addresses::Public).await.unwrap_err();
+            assert_eq!((failure.kind(), failure.sent()), (FailureKind::AddressRefused, Sent::Nothing));
+        }
+        // Under its name, so that nothing but its addresses can say it.
+        let mut resolver = Resolver { system: GaiResolver::new(), addresses: Addresses::Public };
+        let name = || "localhost".parse::<Name>().unwrap();
+        assert!(matches!(resolver.call(name()).await, Err(Unresolved::Refused)));
+        let mut resolver = Resolver { addresses: Addresses::Any, ..resolver };
+        assert!(resolver.call(name()).await.unwrap().all(|found| found.ip().is_loopback()));
+    }
 
     #[test]
     #[cfg(feature = "webpki-roots")]

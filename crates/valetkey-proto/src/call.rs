@@ -250,7 +250,11 @@ impl<E: Exchange> Call<E> {
         }
         let to = self.proves().map(|_| draft.uri().clone());
         self.state = State::InFlight { asked: env.now, to };
-        let demand = Demand { body_bytes: self.exchange.max_body(), fresh: self.exchange.fresh() };
+        let demand = Demand {
+            body_bytes: self.exchange.max_body(),
+            fresh: self.exchange.fresh(),
+            addresses: draft.addresses(),
+        };
         Step::Send(draft.into_request(), demand)
     }
 

@@ -7,7 +7,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use valetkey_http::Request;
+use valetkey_http::{Addresses, Request};
 
 use crate::{
     crypto::{RemoteKey, Signature, SigningKey},
@@ -45,6 +45,7 @@ pub enum Place {
 pub struct Draft {
     method: Method,
     uri: Uri,
+    addresses: Addresses,
     headers: HeaderMap,
     body: Body,
     oauth1: Option<oauth1::Protocol>,
@@ -96,7 +97,8 @@ impl Draft {
     fn to(method: Method, endpoint: &Endpoint, body: Body) -> Self {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method, uri: endpoint.uri().clone(), headers, body, oauth1: None, unsigned: Vec::new() }
+        let (uri, addresses) = (endpoint.uri().clone(), endpoint.addresses());
+        Self { method, uri, addresses, headers, body, oauth1: None, unsigned: Vec::new() }
     }
 
     /// A request of the user's, taken as it is.
@@ -104,7 +106,8 @@ impl Draft {
     pub fn of(request: Request) -> Self {
         let (parts, body) = request.into_parts();
         let http::request::Parts { method, uri, headers, .. } = parts;
-        Self { method, uri, headers, body: Body::Bytes(body), oauth1: None, unsigned: Vec::new() }
+        let (addresses, body) = (Addresses::Any, Body::Bytes(body));
+        Self { method, uri, addresses, headers, body, oauth1: None, unsigned: Vec::new() }
     }
 
     /// The method.
@@ -117,6 +120,11 @@ impl Draft {
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// The addresses that it may go to: its [`Endpoint`] says so.
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
     /// The header fields.

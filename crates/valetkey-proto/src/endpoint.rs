@@ -7,10 +7,12 @@ use std::{
 };
 
 use http::Uri;
+use valetkey_http::{Addresses, is_public_host};
 
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     form::is_unreserved,
+    oauth2::server::Issuer,
 };
 
 /// The longest URL that is taken, in bytes.
@@ -33,6 +35,7 @@ const MAX_URL: usize = 8 << 10;
 pub struct Endpoint {
     text: Arc<str>,
     uri: Uri,
+    addresses: Addresses,
 }
 
 impl Endpoint {
@@ -69,13 +72,75 @@ impl Endpoint {
             "http" => return Err(Error::new(ErrorKind::Config, Reason::InsecureUrl)),
             _ => return Err(invalid()),
         }
-        Ok(Self { text: text.into(), uri })
+        Ok(Self { text: text.into(), uri, addresses: Addresses::Any })
+    }
+
+    /// Takes an absolute URL that this issuer has named, in a document or in an answer.
+    ///
+    /// On the issuer's own host it is as good as the issuer. On another one, requests demand
+    /// [addresses](Self::addresses) that are public: what a name leads to is seen when it is looked up.
+    ///
+    /// ```
+    /// use valetkey_proto::{Reason, endpoint::Endpoint, oauth2::server::Issuer};
+    ///
+    /// let issuer = Issuer::parse("https://as.example")?;
+    /// assert!(Endpoint::learned(&issuer, "https://keys.example/jwks").is_ok());
+    /// for internal in ["https://169.254.169.254/", "https://127.1/", "https://localhost/", "http://[::1]/"] {
+    ///     let error = Endpoint::learned(&issuer, internal).unwrap_err();
+    ///     assert_eq!(error.reason(), Reason::AddressNotAllowed, "{internal}");
+    /// }
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Protocol`: as [`parse`](Self::parse). `Untrusted`: [`Reason::AddressNotAllowed`] if the host is `localhost` or an
+    /// address that is not public ([`is_public_host`]), unless the issuer's is, too.
+    ///
+    /// # Security
+    ///
+    /// A server on the Internet that names an address inside of a network would have its clients make requests there
+    /// (RFC 9728 §7.7). An issuer that is on this machine or at a private address is inside already.
+    pub fn learned(issuer: &Issuer, url: &str) -> Result<Self> {
+        Self::told_by(&issuer.endpoint()?, url)
+    }
+
+    /// As [`learned`](Self::learned), from whoever answers at `teller`.
+    pub(crate) fn told_by(teller: &Self, url: &str) -> Result<Self> {
+        let told = Self::parse(url).map_err(|error| error.restated_by(ErrorKind::Protocol))?;
+        if !is_public_host(teller.host()) {
+            return Ok(told.with_addresses(teller.addresses));
+        }
+        if !is_public_host(told.host()) {
+            return Err(Error::new(ErrorKind::Untrusted, Reason::AddressNotAllowed));
+        }
+        let is_own = told.host().eq_ignore_ascii_case(teller.host());
+        Ok(told.with_addresses(if is_own { teller.addresses } else { Addresses::Public }))
+    }
+
+    /// Says which addresses requests to this URL may go to: [`Addresses::Public`] if it was not the program that chose
+    /// it.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: Addresses) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// The addresses that requests to this URL may go to.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
     /// The URL as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The host, of which there is one since it was parsed.
+    pub(crate) fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
     }
 
     /// The URL as `http` has it.

@@ -164,6 +164,8 @@ pub enum Reason {
     CallbackNotConfirmed,
 
     // --- maybe an attack ---
+    /// A URL that was learned from the network leads to this machine, or into a network that is not public.
+    AddressNotAllowed,
     /// The issuer is not the one that was asked.
     IssuerMismatch,
     /// The issuer says that it names itself in its responses, and did not.
@@ -393,6 +395,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let (kind, reason) = match (failure.kind(), failure.sent()) {
             (FailureKind::Config, _) => (ErrorKind::Config, Reason::BackendRefused),
+            (FailureKind::AddressRefused, _) => (ErrorKind::Untrusted, Reason::AddressNotAllowed),
             (FailureKind::Timeout(_), _) => (ErrorKind::Timeout, Reason::TimedOut),
             (FailureKind::TooLarge, _) => (ErrorKind::Protocol, Reason::TooLarge),
             (FailureKind::Protocol, _) => (ErrorKind::Protocol, Reason::Malformed),
@@ -505,6 +508,7 @@ impl Reason {
             Self::UnsupportedTokenType => "the token is of a type that cannot be used here",
             Self::ResponseModeMismatch => "the response came in another way than was asked for",
             Self::CallbackNotConfirmed => "the server did not confirm the callback",
+            Self::AddressNotAllowed => "a URL that was learned leads to an address that is not public",
             Self::IssuerMismatch => "the issuer is not the one that was asked",
             Self::IssuerMissing => "the response does not name its issuer although the server says it does",
             Self::StateMismatch => "the state is not the one that was sent",

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use valetkey_http::{BoxError, Failure, Limits, Request, Response};
+use valetkey_http::{Addresses, BoxError, Failure, Limits, Request, Response};
 
 use crate::{
     crypto::{CryptoProvider, RemoteKey},
@@ -89,6 +89,8 @@ pub struct Demand {
     pub body_bytes: usize,
     /// A connection of its own ([`Exchange::fresh`](crate::Exchange::fresh)).
     pub fresh: bool,
+    /// The addresses that it may go to ([`Endpoint::addresses`](crate::endpoint::Endpoint::addresses)).
+    pub addresses: Addresses,
 }
 
 impl Demand {
@@ -97,6 +99,9 @@ impl Demand {
     pub fn limits(&self, mut limits: Limits) -> Limits {
         limits.body_bytes = self.body_bytes;
         limits.fresh |= self.fresh;
+        if self.addresses != Addresses::Any {
+            limits.addresses = self.addresses;
+        }
         limits
     }
 }

@@ -1,4 +1,4 @@
-//! The backend: one client with a pool, one without, and how their answers are read.
+//! The backend: one client with a pool, two without, and how their answers are read.
 
 use std::{
     fmt,
@@ -14,11 +14,11 @@ use http_body::Body;
 use reqwest::{Client, Url};
 use tokio::runtime::Handle;
 use valetkey_http::{
-    Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task,
+    Addresses, Backend, Failure, FailureKind, Limits, Request, Response, Sent, Task,
     adapter::{Chunks, check, contain, exchange},
 };
 
-use crate::{BuildError, Builder, fault};
+use crate::{BuildError, Builder, fault, resolve};
 
 /// A [`Backend`] on reqwest.
 ///
@@ -44,6 +44,8 @@ pub struct ReqwestBackend {
     pub(crate) pooled: Client,
     /// For those that want a connection of their own.
     pub(crate) single: Client,
+    /// For those to public addresses alone, of which nobody could tell on a connection that was kept.
+    pub(crate) public: Client,
     pub(crate) handle: Handle,
 }
 
@@ -93,7 +95,8 @@ impl ReqwestBackend {
     ///
     /// Whether the client sends requests again, keeps cookies, decompresses, or adds credentials of its own cannot be
     /// seen from outside. A request that wants a connection of its own gets one of the client's, so that more of them
-    /// end with an unknown outcome. Prefer [`Builder::client`].
+    /// end with an unknown outcome; and what a name leads to is not checked for one that may go
+    /// to public addresses alone. Prefer [`Builder::client`].
     pub fn from_client(client: Client) -> Result<Self, BuildError> {
         // There is no other way to ask. Were the text another one day, no client would be taken: a test notices.
         // Texts in it that come from elsewhere, such as header fields, are shown with their quotes escaped.
@@ -101,19 +104,24 @@ impl ReqwestBackend {
             return Err(BuildError::Redirects);
         }
         let handle = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        Ok(Self { pooled: client.clone(), single: client, handle })
+        Ok(Self { pooled: client.clone(), single: client.clone(), public: client, handle })
     }
 
     /// Sends, and waits for the head of the response.
-    async fn begin(&self, request: Request, fresh: bool) -> Result<http::Response<Arriving>, Failure> {
-        let client = if fresh { &self.single } else { &self.pooled };
+    async fn begin(&self, request: Request, limits: &Limits) -> Result<http::Response<Arriving>, Failure> {
+        let client = match limits.addresses {
+            Addresses::Any if limits.fresh => &self.single,
+            Addresses::Any => &self.pooled,
+            _ => &self.public,
+        };
         let uri = request.uri().clone();
         let mut request = reqwest::Request::try_from(request).map_err(|_| rewritten())?;
         *request.version_mut() = Version::HTTP_11;
         if !is_as_given(&uri, request.url()) {
             return Err(rewritten());
         }
-        let response = client.execute(request).await.map_err(fault::before_head)?;
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let response = resolve::toward(&host, client.execute(request)).await.map_err(fault::before_head)?;
         if !is_as_given(&uri, response.url()) {
             return Err(Failure::new(Sent::Maybe, FailureKind::Redirected));
         }
@@ -142,9 +150,9 @@ fn is_as_given(uri: &http::Uri, url: &Url) -> bool {
 #[async_trait]
 impl Backend for ReqwestBackend {
     async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
-        check(&request)?;
+        check(&request, &limits)?;
         let method = request.method().clone();
-        let start = self.begin(request, limits.fresh);
+        let start = self.begin(request, &limits);
         let exchange = pin!(exchange(&limits, &method, sleep, start));
         contain(|| self.handle.enter(), exchange).await.flatten()
     }
@@ -217,6 +225,32 @@ mod tests {
             }
         });
         (url, serving)
+    }
+
+    /// Past [`check`], which would refuse the name.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn s_net_10_what_a_name_leads_to_is_checked_and_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let serving = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            for _ in 0..2 {
+                assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+        let builder = ReqwestBackend::builder().client(|| Client::builder().no_proxy()).bundled_roots();
+        let backend = builder.build().unwrap();
+        let send = async |addresses| {
+            let mut limits = Limits::default();
+            limits.addresses = addresses;
+            backend.begin(http::Request::get(&url).body(Bytes::new()).unwrap(), &limits).await.map(drop)
+        };
+        assert!(send(Addresses::Any).await.is_ok());
+        let failure = send(Addresses::Public).await.unwrap_err();
+        assert_eq!((failure.kind(), failure.sent()), (FailureKind::AddressRefused, Sent::Nothing));
+        assert!(send(Addresses::Any).await.is_ok(), "the connection is there");
+        serving.join().unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -11,9 +11,9 @@ use reqwest::{Client, ClientBuilder, redirect, retry};
 use tokio::runtime::Handle;
 use valetkey_http::{BoxError, Limits};
 
-use crate::ReqwestBackend;
 #[cfg(feature = "rustls")]
 use crate::tls::Tls;
+use crate::{ReqwestBackend, resolve::PublicOnly};
 
 /// Sets up a [`ReqwestBackend`]; from [`ReqwestBackend::builder`].
 ///
@@ -51,7 +51,7 @@ impl Builder {
     /// Starts from these settings, which `make` returns each time anew, TLS included.
     ///
     /// What they say about redirects, retries, `Referer`, decompression, the deadline for connecting and idle
-    /// connections is overridden.
+    /// connections is overridden, and their resolver is not asked for hosts that must be public.
     pub fn client(mut self, make: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
         self.make = Some(Box::new(make));
         self
@@ -117,7 +117,8 @@ impl Builder {
         };
         let pooled = client(self.make()?)?;
         let single = client(self.make()?.pool_max_idle_per_host(0))?;
-        Ok(ReqwestBackend { pooled, single, handle })
+        let public = client(self.make()?.pool_max_idle_per_host(0).dns_resolver(PublicOnly))?;
+        Ok(ReqwestBackend { pooled, single, public, handle })
     }
 
     /// What must hold whatever the program asked for, and whichever of reqwest's features are on.

@@ -4,6 +4,8 @@ use std::{error::Error, io};
 
 use valetkey_http::{Failure, FailureKind, Phase, Sent};
 
+use crate::resolve::Refused;
+
 /// A failure before the response's head was there.
 pub(crate) fn before_head(error: reqwest::Error) -> Failure {
     // Without a connection nothing was sent. With one, reqwest does not know.
@@ -25,6 +27,8 @@ pub(crate) fn in_body(error: reqwest::Error) -> Failure {
 fn of_connecting(error: &reqwest::Error) -> FailureKind {
     if error.is_timeout() {
         FailureKind::Timeout(Phase::Connect)
+    } else if causes(error).any(|cause| cause.is::<Refused>()) {
+        FailureKind::AddressRefused
     } else if error.is_dns() {
         FailureKind::Resolve
     } else if causes(error).any(is_tls) {

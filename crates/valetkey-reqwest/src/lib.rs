@@ -33,8 +33,9 @@
 //!
 //! # Your settings, and those that are made here
 //!
-//! Settings of your own come in as a function that makes a [`reqwest::ClientBuilder`]: it is called twice, because
-//! requests that must not be sent twice want connections of their own. Whatever it says, no redirect is followed,
+//! Settings of your own come in as a function that makes a [`reqwest::ClientBuilder`]: it is called three
+//! times, because requests that must not be sent twice want connections of their own, and those to hosts that must be
+//! public their own lookup. Whatever it says, no redirect is followed,
 //! nothing is sent again, no `Referer` is added, nothing is decompressed, and there is a deadline for connecting.
 //!
 //! A finished [`reqwest::Client`] can be told none of that: [`ReqwestBackend::from_client`] takes one that shows that it
@@ -58,6 +59,10 @@
 //!   [`FailureKind::Config`](valetkey_http::FailureKind::Config) and not sent otherwise than it was signed.
 //! * The deadline for connecting is the backend's ([`Builder::connect_timeout`]), not that of a send, which counts as a
 //!   part of [`Limits::head`](valetkey_http::Limits::head).
+//! * A request to [public addresses](valetkey_http::Addresses::Public) alone goes on a connection of its own, to an
+//!   address that the system's resolver found and that was checked, even if your settings have another resolver. Through a
+//!   proxy that looks names up itself, and on a client that was made elsewhere ([`ReqwestBackend::from_client`]), only an
+//!   address in the URL is checked.
 //! * A response head of more than 100 fields, or of some 400 KiB, is
 //!   [`FailureKind::TooLarge`](valetkey_http::FailureKind::TooLarge) whatever the limits of the send allow.
 //! * A failure after the connection stood is [`Sent::Maybe`](valetkey_http::Sent::Maybe), even if not a byte had left.
@@ -65,6 +70,7 @@
 mod backend;
 mod builder;
 mod fault;
+mod resolve;
 #[cfg(feature = "rustls")]
 mod tls;
 

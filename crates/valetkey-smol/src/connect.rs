@@ -10,17 +10,21 @@ use std::{
 };
 
 use smol::{Async, Timer, net};
-use valetkey_http::{Failure, FailureKind, Sent};
+use valetkey_http::{Addresses, Failure, FailureKind, Sent};
 
 use crate::stream::Stream;
 
 /// How long an address is waited for before the next one is tried as well (RFC 8305 §8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Opens a TCP connection to a host: a name, or an address.
-pub(crate) async fn connect(host: &str, port: u16) -> Result<Stream, Failure> {
+/// Opens a TCP connection to a host, a name or an address, where it is one of these addresses.
+pub(crate) async fn connect(host: &str, port: u16, allowed: Addresses) -> Result<Stream, Failure> {
     let failed = |kind| move |error: io::Error| Failure::new(Sent::Nothing, kind).with_source(error);
-    let addresses = net::resolve((host, port)).await.map_err(failed(FailureKind::Resolve))?;
+    let mut addresses = net::resolve((host, port)).await.map_err(failed(FailureKind::Resolve))?;
+    addresses.retain(|found| allowed.allows(found.ip()));
+    if addresses.is_empty() && allowed != Addresses::Any {
+        return Err(Failure::new(Sent::Nothing, FailureKind::AddressRefused));
+    }
     let connection =
         race(in_turn(addresses), Async::<TcpStream>::connect).await.map_err(failed(FailureKind::Connect))?;
     // A connection that cannot do without Nagle's delay is slower, and good.
@@ -124,6 +128,17 @@ mod tests {
         let addresses = in_turn(addresses.iter().map(|text| address(text)).collect());
         let outcome = smol::block_on(race(addresses, connect));
         (outcome, tried.into_inner())
+    }
+
+    #[test]
+    fn s_net_10_what_a_name_leads_to_is_checked_and_connected_to() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost"] {
+            assert!(smol::block_on(connect(host, port, Addresses::Any)).is_ok());
+            let failure = smol::block_on(connect(host, port, Addresses::Public)).unwrap_err();
+            assert_eq!((failure.kind(), failure.sent()), (FailureKind::AddressRefused, Sent::Nothing));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use http::Uri;
 use hyper::rt;
 use smol::Timer;
-use valetkey_http::{Failure, Task};
+use valetkey_http::{Addresses, Failure, Task};
 use valetkey_hyper::runtime::{Runtime, host_and_port};
 
 use crate::{BuildError, SmolBackend, connect::connect, stream::Stream};
@@ -64,10 +64,14 @@ impl Runtime for Smol {
         Ok(Self::default())
     }
 
-    fn connect(&self, target: Uri) -> impl Future<Output = Result<Stream, Failure>> + Send + 'static + use<> {
+    fn connect(
+        &self,
+        target: Uri,
+        addresses: Addresses,
+    ) -> impl Future<Output = Result<Stream, Failure>> + Send + 'static + use<> {
         async move {
             let (host, port) = host_and_port(&target);
-            connect(host, port).await
+            connect(host, port, addresses).await
         }
     }
 

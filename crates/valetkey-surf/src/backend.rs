@@ -110,7 +110,7 @@ impl Client {
 #[async_trait]
 impl Backend for SurfBackend {
     async fn send(&self, mut request: Request, limits: Limits) -> Result<Response, Failure> {
-        check(&request)?;
+        check(&request, &limits)?;
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
         let draft = Draft::new(request, self.client.abilities())?;
         let limits = self.deadlines.within(limits);

@@ -20,7 +20,7 @@ use surf::{
     HttpClient, Url,
     http::{self as surf_http, url::Host},
 };
-use valetkey_http::{Failure, FailureKind, Limits, Phase, Sent, adapter::is_bodiless};
+use valetkey_http::{Addresses, Failure, FailureKind, Limits, Phase, Sent, adapter::is_bodiless};
 
 use crate::{
     backend::{Told, answer},
@@ -47,7 +47,7 @@ const READS_IN_A_ROW: u8 = 16;
 /// Sends a request, and resolves to the head of its response.
 pub(crate) async fn start(draft: &Draft, limits: &Limits) -> Result<http::Response<Arriving>, Failure> {
     let request = draft.request();
-    let stream = within(limits.connect, connect(request.url())).await?;
+    let stream = within(limits.connect, connect(request.url(), limits.addresses)).await?;
     let connection = Connection::new(stream, limits.head_bytes.min(MAX_HEAD));
     let client = surf::Client::with_http_client(Once(Mutex::new(Some(connection))));
     match contain(client.send(request)).await {
@@ -141,10 +141,12 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// A connection to the first address that takes one.
-async fn connect(url: &Url) -> Result<TcpStream, Failure> {
-    let mut refused = Failure::new(Sent::Nothing, FailureKind::Resolve);
-    for address in lookup(url).await? {
+/// A connection to the first address that is allowed and takes one.
+async fn connect(url: &Url, allowed: Addresses) -> Result<TcpStream, Failure> {
+    let found = lookup(url).await?;
+    let none = if found.is_empty() { FailureKind::Resolve } else { FailureKind::AddressRefused };
+    let mut refused = Failure::new(Sent::Nothing, none);
+    for address in found.into_iter().filter(|found| allowed.allows(found.ip())) {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => refused = Failure::new(Sent::Nothing, FailureKind::Connect).with_source(error),
@@ -211,5 +213,21 @@ fn io_kind(kind: io::ErrorKind) -> FailureKind {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => FailureKind::Protocol,
         io::ErrorKind::UnexpectedEof => FailureKind::Truncated,
         _ => FailureKind::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s_net_10_what_a_name_leads_to_is_checked_and_connected_to() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for host in ["127.0.0.1", "localhost"] {
+            let url = format!("http://{host}:{}/", server.local_addr().unwrap().port()).parse().unwrap();
+            assert!(async_io::block_on(connect(&url, Addresses::Any)).is_ok());
+            let failure = async_io::block_on(connect(&url, Addresses::Public)).unwrap_err();
+            assert_eq!((failure.kind(), failure.sent()), (FailureKind::AddressRefused, Sent::Nothing));
+        }
     }
 }

@@ -74,6 +74,10 @@ pub enum Feature {
     Hybrid,
     /// The same, with a refresh after it, and no `UserInfo`.
     Refresh,
+    /// Registration (RFC 7591), and reading what was registered (RFC 7592), before a login.
+    Registration,
+    /// Looking up the provider of `acct:alice@issuer.test` (OpenID Connect Discovery §2), before a login.
+    WebFinger,
     /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
     BackChannelLogout,
 }

@@ -1,6 +1,6 @@
 //! An OAuth provider in this process, to test a login without a socket.
 //!
-//! [`Provider`] is a whole provider of OAuth 2.0 and OAuth 1.0a that is also a
+//! [`Provider`] is a whole provider of OAuth 2.0, OAuth 1.0a and OpenID Connect that is also a
 //! [`Backend`](valetkey_http::Backend): give it to a client in place of an HTTP client, and every request is
 //! answered here. There is no port, no certificate, no runtime and no waiting. Time is virtual: it begins at a fixed date and moves only when
 //! the client sleeps, when an answer is slow, or when the test says so. Randomness is seeded. So a test
@@ -74,18 +74,77 @@
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
 //! | all of these | codes and tokens bound to keys, with nonces, if [asked for](ProviderBuilder::dpop) | RFC 9449 |
+//! | all of these, and below | ID tokens by every response type and mode, if [asked for](ProviderBuilder::openid) | OpenID Connect Core |
+//! | `/jwks`, `/userinfo`, `/claims` | its keys; JSON or a JWT about the user; distributed claims | OpenID Connect Core |
+//! | `/register` | registration, and its management | RFC 7591, 7592 |
+//! | `/logout` | logout by the client; and [others](Provider::back_channel_logouts) are [told](Provider::front_channel_logouts) | OpenID Connect RP-Initiated, Back-Channel and Front-Channel Logout |
+//! | `/.well-known/webfinger` | the provider of an account | RFC 7033 |
 //! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
 //! attempt, so is an assertion, a rotated refresh token that comes again ends its grant, and parameters that
 //! occur twice are refused. It shares no code with the client that it tests.
 //!
+//! # OpenID Connect
+//!
+//! A provider is one of OpenID Connect when it is [asked to be](ProviderBuilder::openid); all clients may then use all
+//! [response types](ResponseType). What a client [registers](RegisteredClient::id_token_signed_by) decides by
+//! what its ID tokens are signed, what its users are called, and how it learns of logouts. An answer that the browser
+//! posts is had by [`posted`](Provider::posted).
+//!
+//! ```
+//! use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+//! use valetkey_testkit::{OpenId, Provider};
+//!
+//! let provider = Provider::builder().openid(OpenId::new()).build();
+//! let post = provider.posted(
+//!     "https://issuer.test/authorize?response_type=code+id_token&response_mode=form_post&client_id=app\
+//!      &scope=openid&nonce=n1&state=s1&redirect_uri=https%3A%2F%2Fclient.test%2Fcb",
+//! )?;
+//! let answer: Vec<(String, String)> = form_urlencoded::parse(post.body()).into_owned().collect();
+//! let id_token = &answer.iter().find(|(name, _)| name == "id_token").unwrap().1;
+//! let claims = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1).unwrap()).unwrap();
+//! let claims: serde_json::Value = serde_json::from_slice(&claims)?;
+//! assert_eq!((&claims["sub"], &claims["nonce"]), (&"alice".into(), &"n1".into()));
+//!
+//! // The user signs out, and the client is told, if it wants to be.
+//! provider.sign_out();
+//! assert!(provider.back_channel_logouts().is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! It has no page for session management, no endpoints for mutual TLS, and delivers no logout by itself: what it
+//! would send is for the test to hand over.
+//!
+//! # The conformance suite
+//!
+//! [`modules`] has the modules by which the OpenID Foundation tests clients, by the suite's own names: each a row that
+//! says what the provider does, what the client is to try, and what must come of it. A [`Run`] is one of them by one
+//! response type and mode, and sets up the provider for it.
+//!
+//! ```
+//! use valetkey_testkit::{Expect, Module, Task, Verdict, modules};
+//!
+//! let module = modules().find(|module| module.name == "oidcc-client-test-invalid-iss").unwrap();
+//! assert_eq!(module.task, Task::LogIn);
+//! assert!(matches!(module.verdict, Verdict::Must(Expect::Rejected { .. })));
+//! for run in module.runs().filter(|run| run.response_type.has_id_token()) {
+//!     let provider = run.provider().build();
+//!     // … the client `Module::CLIENT` signs in, and refuses the ID token. It made no use of it:
+//!     # provider.visit(format!("https://issuer.test/authorize?response_type={}&response_mode=fragment\
+//!     #      &client_id={}&scope=openid&nonce=n&redirect_uri=https%3A%2F%2Fclient.test%2Fcb",
+//!     #      run.response_type.name().replace(' ', "+"), Module::CLIENT))?;
+//!     provider.assert_no_call_after_fault();
+//! }
+//! # Ok::<(), valetkey_testkit::VisitError>(())
+//! ```
+//!
 //! # What goes wrong
 //!
 //! A [`Fault`] is a row of data: where it happens, what happens, and what a correct client does about it.
 //! [`faults`] is the table, from an issuer that differs by a slash to a body without an end, and one loop
-//! tests them all. The endpoints know nothing of it. What only clients with assertions or DPoP can meet says so
-//! by its [`feature`](Fault::feature).
+//! tests them all. The endpoints know nothing of it. What only clients with assertions, DPoP or OpenID Connect can
+//! meet says so by its [`feature`](Fault::feature).
 //!
 //! ```
 //! use valetkey_testkit::{Provider, fault};

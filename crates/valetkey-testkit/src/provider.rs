@@ -153,8 +153,8 @@ impl Provider {
         self.inner().state.settings.user = user;
     }
 
-    /// Plays the browser: opens the URL, of OAuth 2 or OAuth 1.0a, and returns the callback that the user ends
-    /// at.
+    /// Plays the browser: opens the URL, of a login by OAuth 2 or OAuth 1.0a or of a logout, and returns where
+    /// the user ends: at the client. For an answer that is posted there is [`posted`](Self::posted).
     ///
     /// ```
     /// use valetkey_testkit::Provider;

@@ -41,7 +41,7 @@ impl User {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VisitError {
-    /// The URL is not the provider's authorization endpoint.
+    /// The URL is none that browsers open at the provider, or its answer came in another way.
     Elsewhere,
     /// The provider showed a page instead of sending the browser back: the request names no client that
     /// it knows, or a redirect URI that is not registered, or a human must decide.
@@ -66,7 +66,9 @@ impl VisitError {
 impl fmt::Display for VisitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Elsewhere => f.write_str("the URL is not the provider's authorization endpoint"),
+            Self::Elsewhere => {
+                f.write_str("the URL is none that browsers open here, or its answer came in another way")
+            }
             Self::Page { status, html } => {
                 let text = html.split_once("<main>").map_or(html.as_str(), |(_, main)| main);
                 write!(f, "the provider showed a page ({}): ", status.as_u16())?;

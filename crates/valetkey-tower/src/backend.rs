@@ -131,7 +131,7 @@ where
     R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     async fn send(&self, mut request: Request, limits: Limits) -> Result<Response, Failure> {
-        check(&request)?;
+        check(&request, &limits)?;
         let method = request.method().clone();
         request.extensions_mut().insert(limits);
         let service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -41,6 +41,11 @@
 //! service's to know: they are found in the [`Extensions`](http::Extensions) of the request, as its `Limits`. The other
 //! limits are kept here.
 //!
+//! Of [`Limits::addresses`](valetkey_http::Limits::addresses), what a URL says by itself is refused here. What its name
+//! leads to, and on which connection a request goes, is the service's to check
+//! ([`Addresses::allows`](valetkey_http::Addresses::allows)), and few do: a program whose servers it does not know
+//! better takes an adapter that does, such as `valetkey-hyper`.
+//!
 //! A service that is not ready has sent nothing; any other failure is [`Sent::Maybe`](valetkey_http::Sent::Maybe) and
 //! [`FailureKind::Other`](valetkey_http::FailureKind::Other), unless it is a [`Failure`](valetkey_http::Failure)
 //! already or [`TowerBackend::classify`] knows better. Sources are kept: if an error of the service prints a URL with

@@ -1,4 +1,4 @@
-//! The backend: one agent that keeps connections and one that does not.
+//! The backend: one agent that keeps connections, and two that do not.
 
 use std::{
     fmt,
@@ -21,7 +21,7 @@ use http::{
 };
 use ureq::{Agent, BodyReader, SendBody};
 use valetkey_http::{
-    Backend, Failure, FailureKind, Limits, Request, Response, Sent,
+    Addresses, Backend, Failure, FailureKind, Limits, Request, Response, Sent,
     adapter::{Chunks, check, contain, exchange},
 };
 
@@ -53,6 +53,8 @@ pub struct UreqBackend {
     pub(crate) pooled: Agent,
     /// For those that want a connection of their own: it keeps none.
     pub(crate) single: Agent,
+    /// For those to public addresses alone, of which nobody could tell on a connection that was kept: it keeps none.
+    pub(crate) public: Agent,
     pub(crate) connect: Duration,
 }
 
@@ -73,7 +75,11 @@ impl UreqBackend {
 
     /// Sends, and waits for the head of the response.
     fn begin(&self, request: Request, limits: &Limits) -> Result<http::Response<Arriving>, Failure> {
-        let agent = if limits.fresh { &self.single } else { &self.pooled };
+        let agent = match limits.addresses {
+            Addresses::Any if limits.fresh => &self.single,
+            Addresses::Any => &self.pooled,
+            _ => &self.public,
+        };
         let (mut parts, body) = request.into_parts();
         check_fields(&parts.headers, body.len())?;
         parts.version = Version::HTTP_11;
@@ -114,7 +120,7 @@ impl UreqBackend {
 #[async_trait]
 impl Backend for UreqBackend {
     async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
-        check(&request)?;
+        check(&request, &limits)?;
         let method = request.method().clone();
         let start = async { self.begin(request, &limits) };
         // Nothing here is ever pending, so that no timer is asked: ureq's own end the waiting.
@@ -185,5 +191,40 @@ impl Chunks for Arriving {
             }
             Err(error) => Some(Err(fault::in_body(error.into()))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpListener, thread};
+
+    use super::*;
+
+    /// Past [`check`], which would refuse the name.
+    #[test]
+    fn s_net_10_what_a_name_leads_to_is_checked_and_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let serving = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            for _ in 0..2 {
+                assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+                connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+        let backend = UreqBackend::builder().no_proxy().build().unwrap();
+        let send = |addresses| {
+            let mut limits = Limits::default();
+            limits.addresses = addresses;
+            let mut answer = backend.begin(http::Request::get(&url).body(Bytes::new()).unwrap(), &limits)?;
+            // A connection is kept when its body was read.
+            answer.body_mut().0.read_to_end(&mut Vec::new()).unwrap();
+            Ok::<_, Failure>(())
+        };
+        assert!(send(Addresses::Any).is_ok());
+        let failure = send(Addresses::Public).unwrap_err();
+        assert_eq!((failure.kind(), failure.sent()), (FailureKind::AddressRefused, Sent::Nothing));
+        assert!(send(Addresses::Any).is_ok(), "the connection is there");
+        serving.join().unwrap();
     }
 }

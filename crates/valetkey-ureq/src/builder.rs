@@ -11,7 +11,7 @@ use ureq::{
     Agent, Proxy,
     tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig},
 };
-use valetkey_http::{BoxError, Limits};
+use valetkey_http::{Addresses, BoxError, Limits};
 
 use crate::{
     UreqBackend,
@@ -115,7 +115,7 @@ impl Builder {
         http::HeaderValue::try_from(&self.user_agent).map_err(|_| BuildError::UserAgent)?;
         let tls = self.tls()?;
         let proxy = self.proxy.transpose()?;
-        let agent = |kept: usize| {
+        let agent = |kept: usize, allowed| {
             let mut config = Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
@@ -129,9 +129,14 @@ impl Builder {
             if let Some(proxy) = &proxy {
                 config = config.proxy(proxy.clone());
             }
-            Agent::with_parts(config.build(), connector(), Resolving::default())
+            Agent::with_parts(config.build(), connector(), Resolving::to(allowed))
         };
-        Ok(UreqBackend { pooled: agent(KEPT), single: agent(0), connect: self.connect })
+        Ok(UreqBackend {
+            pooled: agent(KEPT, Addresses::Any),
+            single: agent(0, Addresses::Any),
+            public: agent(0, Addresses::Public),
+            connect: self.connect,
+        })
     }
 
     /// What ureq makes its TLS of. ureq makes it at the first request, panics if the key does not fit and passes over

@@ -17,7 +17,7 @@ use ureq::{
         },
     },
 };
-use valetkey_http::{Failure, FailureKind, Sent};
+use valetkey_http::{Addresses, Failure, FailureKind, Sent};
 
 use crate::fault;
 
@@ -60,9 +60,18 @@ impl Error for Unconnected {
     }
 }
 
-/// The system's resolver.
-#[derive(Debug, Default)]
-pub(crate) struct Resolving(DefaultResolver);
+/// The system's resolver, of whose addresses it passes on those that are allowed.
+#[derive(Debug)]
+pub(crate) struct Resolving {
+    system: DefaultResolver,
+    allowed: Addresses,
+}
+
+impl Resolving {
+    pub(crate) fn to(allowed: Addresses) -> Self {
+        Self { system: DefaultResolver::default(), allowed }
+    }
+}
 
 impl Resolver for Resolving {
     fn resolve(
@@ -71,8 +80,20 @@ impl Resolver for Resolving {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let resolved = self.0.resolve(uri, config, timeout);
-        resolved.map_err(|error| Unconnected::wrap(error, FailureKind::Resolve))
+        let resolved = self.system.resolve(uri, config, timeout);
+        let resolved = resolved.map_err(|error| Unconnected::wrap(error, FailureKind::Resolve))?;
+        // The proxy is the program's, and often inside.
+        let is_proxy = config.proxy().is_some_and(|proxy| proxy.uri().authority() == uri.authority());
+        let mut found = self.empty();
+        for address in &*resolved {
+            if is_proxy || self.allowed.allows(address.ip()) {
+                found.push(*address);
+            }
+        }
+        if found.is_empty() {
+            return Err(Unconnected::wrap(ureq::Error::HostNotFound, FailureKind::AddressRefused));
+        }
+        Ok(found)
     }
 }
 

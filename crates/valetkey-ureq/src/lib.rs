@@ -41,6 +41,9 @@
 //! body. (If another crate of the program enables ureq's features for compression, a body that is compressed all the
 //! same is unpacked.) It has no executor: what a session does by itself is done by the next thread that asks.
 //!
+//! A request to [public addresses](valetkey_http::Addresses::Public) alone goes on a connection of its own, to an address
+//! that was checked. Through a proxy that looks names up itself, only an address in the URL is checked here.
+//!
 //! Deadlines, beyond which nothing waits:
 //!
 //! * [`Limits::total`](valetkey_http::Limits::total) and [`Limits::idle`](valetkey_http::Limits::idle) are exact.

@@ -24,6 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod openid;
+
 use std::sync::Arc;
 
 use valetkey_http::{Request, Response};

@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use valetkey_http::{Backend, BoxError, Limits};
+use valetkey_http::{Addresses, Backend, BoxError, Limits};
 use valetkey_proto::{
-    Env, Event, Flow, Result, Signing, Step, Timestamp,
+    Demand, Env, Event, Flow, Result, Signing, Step, Timestamp,
     crypto::{CryptoProvider, SystemRandom},
     random::SecureRandom,
 };
@@ -39,6 +39,7 @@ pub struct Runtime {
     crypto: CryptoProvider,
     signer: Option<Arc<dyn RemoteSigner>>,
     limits: Limits,
+    allows_private: bool,
 }
 
 impl Runtime {
@@ -51,6 +52,7 @@ impl Runtime {
             crypto: CryptoProvider::ring(),
             signer: None,
             limits: Limits::default(),
+            allows_private: false,
         }
     }
 
@@ -80,6 +82,32 @@ impl Runtime {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Sends requests also to private addresses that the names in learned URLs lead to: for servers inside of a network
+    /// whose metadata names endpoints on several hosts.
+    ///
+    /// What a URL says by itself stays refused: an issuer with a public name cannot name `https://10.0.0.1/`.
+    /// [`ServerMetadata::with_endpoint`](crate::oauth2::server::ServerMetadata::with_endpoint) can. And
+    /// [`Limits::addresses`], if the program sets it, holds.
+    ///
+    /// # Security
+    ///
+    /// Without this, a URL that a server names on another host than its own is asked for at public addresses alone, so
+    /// that no server on the Internet has the program make requests inside of its network (RFC 9728 §7.7). Say it only
+    /// where every issuer that the program knows is inside, too.
+    #[must_use]
+    pub fn with_private_addresses(mut self) -> Self {
+        self.allows_private = true;
+        self
+    }
+
+    /// The limits of one send.
+    fn limits(&self, mut demand: Demand) -> Limits {
+        if self.allows_private {
+            demand.addresses = Addresses::Any;
+        }
+        demand.limits(self.limits)
     }
 
     /// The backend.
@@ -137,7 +165,7 @@ pub async fn run<F: Flow>(mut flow: F, runtime: &Runtime) -> Result<F::Output> {
     let mut event = Event::Go;
     loop {
         event = match flow.step(event, &runtime.env())? {
-            Step::Send(request, demand) => match backend.send(request, demand.limits(runtime.limits)).await {
+            Step::Send(request, demand) => match backend.send(request, runtime.limits(demand)).await {
                 Ok(response) => Event::Response(response),
                 Err(failure) => Event::Failure(failure),
             },

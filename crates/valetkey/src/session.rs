@@ -336,7 +336,7 @@ impl Session {
     /// [`Reason::Challenged`] or [`Reason::RequestDenied`] if the server does not take the token. `Protocol`: whatever is
     /// wrong with the answer. Otherwise whatever renewing ends with.
     pub async fn user_info(&self) -> Result<UserInfo> {
-        self.ask_user_info(false).await
+        Box::pin(self.ask_user_info(false)).await
     }
 
     /// The same, with the access token in a posted form (RFC 6750 §2.2), for servers that take it nowhere else.
@@ -345,7 +345,7 @@ impl Session {
     ///
     /// As [`user_info`](Self::user_info); `Usage`: [`Reason::InvalidValue`] for tokens that are bound to a key.
     pub async fn user_info_by_form(&self) -> Result<UserInfo> {
-        self.ask_user_info(true).await
+        Box::pin(self.ask_user_info(true)).await
     }
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {

@@ -2,14 +2,14 @@
 
 use std::{error::Error, net::TcpListener};
 
-use valetkey_http::{Failure, FailureKind, Phase};
+use valetkey_http::{Addresses, Failure, FailureKind, Phase};
 
 use crate::{
     Setup,
     cases::{Case, both},
     scene::{Scene, get, millis, post},
     server::{OK, pause},
-    verdict::{Check, Far, answered, ensure, fails, rows},
+    verdict::{Check, Far, answered, ensure, fails, insist, must_fail, rows},
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -28,6 +28,7 @@ pub(crate) const CASES: &[Case] = &[
         s_net_04_the_total_deadline_covers_connecting,
     ),
     both("connecting::the_deadline_is_over_once_connected", the_deadline_is_over_once_connected),
+    both("connecting::s_net_10_hosts_inside_are_refused", s_net_10_hosts_inside_are_refused),
     both("connecting::errors_show_no_request", errors_show_no_request),
 ];
 
@@ -95,6 +96,42 @@ fn the_deadline_is_over_once_connected(scene: &Scene) -> Check {
     let mut limits = scene.limits();
     limits.connect = millis(150);
     answered(scene.client_with(&setup)?.send_within(get(server.url("/")), limits)?).map(drop)
+}
+
+/// What names lead to is not asked: which names lead inside is different on every machine.
+fn s_net_10_hosts_inside_are_refused(scene: &Scene) -> Check {
+    let server = scene.keeping();
+    let client = scene.client()?;
+    let port = server.address().port();
+    let mut limits = scene.limits();
+    limits.addresses = Addresses::Public;
+    let hosts = [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "localhost",
+        "LOCALHOST.",
+        "app.localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[fe80::1]",
+        "10.0.0.1",
+        "169.254.169.254",
+    ];
+    rows(hosts, |host| {
+        // Also when there is a connection that is kept.
+        answered(client.send(get(server.url("/")))?)?;
+        let made = server.connections();
+        for scheme in ["http", "https"] {
+            let outcome = client.send_within(post(format!("{scheme}://{host}:{port}/"), "a=b"), limits)?;
+            must_fail(outcome, &[FailureKind::AddressRefused], Far::Nothing)?;
+        }
+        insist(server.connections() == made, || format!("{host} was connected to"))
+    })
 }
 
 fn errors_show_no_request(scene: &Scene) -> Check {

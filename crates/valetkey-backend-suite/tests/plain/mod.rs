@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, response::Parts};
 use valetkey_http::{
     Backend, Failure, FailureKind, Limits, Phase, Request, Response, Sent, Unframed,
-    adapter::{Chunks, exchange},
+    adapter::{Chunks, check, exchange},
 };
 
 /// The backend.
@@ -26,6 +26,7 @@ pub(crate) struct Plain;
 #[async_trait::async_trait]
 impl Backend for Plain {
     async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
+        check(&request, &limits)?;
         let method = request.method().clone();
         exchange(&limits, &method, sleep, start(request, limits)).await
     }
@@ -129,8 +130,10 @@ fn converse(
 ) -> Result<(), Failure> {
     let nothing = |kind| move |error: io::Error| Failure::new(Sent::Nothing, kind).with_source(error);
     let addresses = (address.0.as_str(), address.1).to_socket_addrs();
-    let mut outcome = Err(Failure::new(Sent::Nothing, FailureKind::Resolve));
-    for address in addresses.map_err(nothing(FailureKind::Resolve))? {
+    let found: Vec<_> = addresses.map_err(nothing(FailureKind::Resolve))?.collect();
+    let none = if found.is_empty() { FailureKind::Resolve } else { FailureKind::AddressRefused };
+    let mut outcome = Err(Failure::new(Sent::Nothing, none));
+    for address in found.into_iter().filter(|found| limits.addresses.allows(found.ip())) {
         outcome = TcpStream::connect_timeout(&address, limits.connect).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => nothing(FailureKind::Timeout(Phase::Connect))(error),
             _ => nothing(FailureKind::Connect)(error),

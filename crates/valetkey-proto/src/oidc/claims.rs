@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_other_types_are_absent_and_nothing_is_shown() {
+    fn s_oi_19_claims_of_other_types_are_absent_and_nothing_is_shown() {
         let claims = Claims::of_json(
             r#"{"name":"canary","name#ja-Kana-JP":"カナリア","updated_at":1700000000,
                 "address":{"country":"canary","planet":"Earth"},"email":["canary"]}"#,

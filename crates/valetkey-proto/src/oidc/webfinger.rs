@@ -3,7 +3,7 @@
 use std::{fmt, net::Ipv4Addr};
 
 use serde_json::value::RawValue;
-use valetkey_http::Response;
+use valetkey_http::{Addresses, Response, is_public_host};
 
 use crate::{
     call::{Exchange, Retry},
@@ -187,6 +187,9 @@ impl fmt::Debug for Identifier {
 ///
 /// The host is of the user's choice. What comes of it is an issuer that the same user has chosen: it is to be trusted
 /// with signing in that user and nobody else, and users are told apart by issuer and subject together.
+///
+/// To a host and of an issuer that are not on this machine or at a private address by their own words, requests go to
+/// public addresses alone ([`Issuer::with_addresses`]), whatever their names lead to.
 #[derive(Clone)]
 pub struct WebFingerRequest {
     identifier: Identifier,
@@ -207,7 +210,10 @@ impl WebFingerRequest {
         form::encode(&mut url, &identifier.resource);
         url.push_str("&rel=");
         form::encode(&mut url, ISSUER);
-        Ok(Self { identifier: identifier.clone(), url: endpoint(&url)? })
+        let url = endpoint(&url)?;
+        // Whoever is inside by its own words was let by the program.
+        let addresses = if is_public_host(url.host()) { Addresses::Public } else { Addresses::Any };
+        Ok(Self { identifier: identifier.clone(), url: url.with_addresses(addresses) })
     }
 }
 
@@ -247,7 +253,9 @@ impl Exchange for WebFingerRequest {
             let link: Link<'_> = read(link.get())?;
             if link.rel.as_deref() == Some(ISSUER) {
                 let href = link.href.as_deref().unwrap_or_default();
-                return Issuer::parse(href).map_err(|error| error.restated_by(ErrorKind::Protocol));
+                let issuer = Issuer::parse(href).map_err(|error| error.restated_by(ErrorKind::Protocol))?;
+                let addresses = Endpoint::told_by(&self.url, href)?.addresses();
+                return Ok(issuer.with_addresses(addresses));
             }
         }
         Err(Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("issuer"))

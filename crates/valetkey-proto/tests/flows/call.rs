@@ -175,7 +175,13 @@ fn retries_follow_the_exchange() {
         assert_eq!(attempts(retry, ends).0, expected, "{retry:?}");
     }
     // What is wrong with the request, the certificate or the server's HTTP stays wrong.
-    for kind in [FailureKind::Config, FailureKind::Tls, FailureKind::TooLarge, FailureKind::Redirected] {
+    for kind in [
+        FailureKind::Config,
+        FailureKind::Tls,
+        FailureKind::TooLarge,
+        FailureKind::Redirected,
+        FailureKind::AddressRefused,
+    ] {
         let ends = || Event::Failure(Failure::new(Sent::Nothing, kind));
         assert_eq!(attempts(Retry::IDEMPOTENT, ends).0, 1, "{kind:?}");
     }

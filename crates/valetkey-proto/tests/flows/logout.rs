@@ -7,10 +7,13 @@ use http::Method;
 use valetkey_http::Request;
 use valetkey_proto::{
     ErrorKind, Reason, Result,
-    crypto::{CryptoProvider, SignatureAlgorithm, SigningKey, VerifyingKey},
+    crypto::{
+        ContentEncryption, CryptoProvider, KeyManagement, SignatureAlgorithm, SigningKey, VerifyingKey,
+    },
     form::Form,
     jose::{
         VerifyingKeys,
+        jwe::{Decrypter, Encrypter},
         jwt::{ClaimSet, Kind, Writer},
     },
     oauth2::{
@@ -319,6 +322,29 @@ fn s_lo_01_a_logout_token_is_taken_once() {
     let next = post(&token(&[("jti", r#""e""#), ("iat", &fresh), ("exp", "1800000000")]));
     channel.receive(&next, &keys(), &mut seen, &world.env()).unwrap();
     assert_eq!(seen.len(), 1);
+}
+
+#[test]
+fn s_lo_01_an_encrypted_logout_token_is_decrypted_first() {
+    let world = World::new();
+    let (alg, enc, crypto) = (KeyManagement::Dir, ContentEncryption::A256Gcm, world.env().crypto);
+    let encrypter = |byte| Encrypter::secret(&[byte; 32], alg, enc, crypto).unwrap();
+    let decrypter = Decrypter::secret(&[9; 32], alg, enc, crypto).unwrap();
+    let channel = BackChannel::new(&issuer(), &app()).with_decrypter(decrypter);
+    let receive = |token: &str| {
+        channel
+            .receive(&post(token), &keys(), &mut ReplayGuard::new(1), &world.env())
+            .map_err(|error| error.reason())
+    };
+    let good = token(&[]);
+    assert!(receive(&encrypter(9).encrypt(&good, &world.env()).unwrap()).is_ok());
+    assert!(receive(&good).is_ok(), "it is signed, which is what counts");
+    assert_eq!(receive(&encrypter(8).encrypt(&good, &world.env()).unwrap()), Err(Reason::DecryptionFailed));
+    // What anybody can encrypt is nothing without a signature.
+    let forged = Writer::new(Kind::LogoutToken, key(8)).unwrap().sign(&claims(&[])).unwrap();
+    assert_eq!(receive(&encrypter(9).encrypt(&forged, &world.env()).unwrap()), Err(Reason::SignatureInvalid));
+    // Without a way to decrypt it, it is none.
+    assert_eq!(refused(&post(&encrypter(9).encrypt(&good, &world.env()).unwrap())), Reason::Malformed);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod dpop;
 mod initiated_login;
 mod inputs;
 mod introspection;
+mod learned;
 mod logout;
 mod oauth1;
 mod properties;

@@ -136,8 +136,8 @@ fn s_md_13_a_registration_is_managed_over_https_alone() {
     for (uri, reason) in [
         ("http://as.example/register/c", Reason::InsecureUrl),
         // On this machine, the token and the request would be somebody else's.
-        ("http://127.0.0.1:8080/register/c", Reason::InsecureUrl),
-        ("http://localhost/register/c", Reason::InsecureUrl),
+        ("http://127.0.0.1:8080/register/c", Reason::AddressNotAllowed),
+        ("http://localhost/register/c", Reason::AddressNotAllowed),
         ("https://user:pw@as.example/c", Reason::InvalidUrl),
         ("https://as.example/c#x", Reason::InvalidUrl),
         ("/register/c", Reason::InvalidUrl),
@@ -147,7 +147,9 @@ fn s_md_13_a_registration_is_managed_over_https_alone() {
         // The client exists, and its owner must know of it.
         let registration = registered(201, &body).unwrap();
         let error = ReadRequest::new(&registration).unwrap_err();
-        assert_eq!((error.kind(), error.reason()), (ErrorKind::Protocol, reason), "{uri}");
+        let is_inside = reason == Reason::AddressNotAllowed;
+        let kind = if is_inside { ErrorKind::Untrusted } else { ErrorKind::Protocol };
+        assert_eq!((error.kind(), error.reason()), (kind, reason), "{uri}");
         assert!(DeleteRequest::new(&registration).is_err() && registration.client(START).is_ok());
     }
     let nobody = registered(201, r#"{"client_id":"c"}"#).unwrap();

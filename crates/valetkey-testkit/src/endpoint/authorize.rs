@@ -26,12 +26,13 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Answer {
         Err(Refused::Page(why)) => return page::error(StatusCode::BAD_REQUEST, why),
         Err(Refused::Callback(back)) => return error(&state.settings, &back.0, back.1),
     };
-    let refuse = |code, why| error(&state.settings, &Way::of(&login), Refusal::new(code, why));
-    let silent = login.openid.as_ref().filter(|wish| wish.asks_for("none"));
-    match (state.settings.user.0.clone(), silent) {
-        (Mind::Approves(user), None) => approve(state, &login, &user, asked.now),
-        (Mind::Refuses, None) => refuse("access_denied", "the user refused"),
-        (Mind::Interactive, None) => {
+    if login.openid.as_ref().is_some_and(|wish| wish.asks_for("none")) {
+        return silently(state, &login, asked.now);
+    }
+    match state.settings.user.0.clone() {
+        Mind::Approves(user) => approve(state, &login, &user, asked.now),
+        Mind::Refuses => refuse(&state.settings, &login, "access_denied", "the user refused"),
+        Mind::Interactive => {
             let ticket = state.random.text();
             let shown = {
                 let action = "/authorize/decision";
@@ -41,19 +42,23 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Answer {
             state.waiting.insert(ticket, login);
             shown
         }
-        // No page may be shown: what is not settled is refused (Core §3.1.2.6).
-        (Mind::Refuses, Some(_)) => refuse("consent_required", "the user would have to be asked"),
-        (mind, Some(wish)) => {
-            let user = if let Mind::Approves(user) = &mind { Some(user.as_str()) } else { None };
-            let is_here = state.has_session(user, wish, asked.now);
-            let session = state.openid.session.as_ref().filter(|_| is_here);
-            match session.map(|session| session.user.clone()) {
-                Some(user) if is_hinted(&state.settings, &login, &user) => {
-                    approve(state, &login, &user, asked.now)
-                }
-                Some(_) | None => refuse("login_required", "the user would have to sign in"),
-            }
+    }
+}
+
+/// No page may be shown: what is not settled is refused (Core §3.1.2.6).
+fn silently(state: &mut State, login: &Login, now: SystemTime) -> Answer {
+    let user = match &state.settings.user.0 {
+        Mind::Approves(user) => Some(user.as_str()),
+        Mind::Interactive => None,
+        Mind::Refuses => {
+            return refuse(&state.settings, login, "consent_required", "the user would have to be asked");
         }
+    };
+    let is_here = login.openid.as_ref().is_some_and(|wish| state.has_session(user, wish, now));
+    let session = state.openid.session.as_ref().filter(|_| is_here);
+    match session.map(|session| session.user.clone()) {
+        Some(user) if is_hinted(&state.settings, login, &user) => approve(state, login, &user, now),
+        Some(_) | None => refuse(&state.settings, login, "login_required", "the user would have to sign in"),
     }
 }
 
@@ -73,10 +78,7 @@ pub(super) fn decide(state: &mut State, asked: Asked<'_>) -> Answer {
     };
     match (form.get("decision"), form.get("user")) {
         (Some("approve"), Some(user)) => approve(state, &login, user, asked.now),
-        _ => {
-            let refusal = Refusal::new("access_denied", "the user refused");
-            error(&state.settings, &Way::of(&login), refusal)
-        }
+        _ => refuse(&state.settings, &login, "access_denied", "the user refused"),
     }
 }
 
@@ -111,6 +113,10 @@ fn approve(state: &mut State, login: &Login, user: &str, now: SystemTime) -> Ans
     }
     params.extend(id_token.as_deref().map(|token| ("id_token", token)));
     callback(&state.settings, &Way::of(login), &params)
+}
+
+fn refuse(settings: &Settings, login: &Login, code: &'static str, why: &'static str) -> Answer {
+    error(settings, &Way::of(login), Refusal::new(code, why))
 }
 
 /// RFC 6749 §4.1.2.1.

@@ -66,11 +66,13 @@ impl Provider {
     ///
     /// # Panics
     ///
-    /// If no fault has happened, or if something came; the message lists it, without secrets.
+    /// If no fault has happened, if requests are not [kept](crate::ProviderBuilder::records), or if something came;
+    /// the message lists it, without secrets.
     #[track_caller]
     pub fn assert_no_call_after_fault(&self) {
         let inner = self.inner();
         let Some(mark) = inner.after_fault else { panic!("no fault has happened") };
+        assert!(inner.state.settings.records, "requests are not kept, so that nothing can be said of them");
         let entries = inner.transcript.since(mark).iter();
         let calls: Vec<_> = entries.filter(|entry| entry.place().is_use()).collect();
         assert!(calls.is_empty(), "{} requests left the client: {calls:#?}", calls.len());

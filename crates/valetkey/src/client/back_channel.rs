@@ -53,7 +53,10 @@ impl Client {
     /// This client remembers the last ten thousand tokens. Where several processes take them, each takes a token once.
     pub async fn receive_logout(&self, request: &Request) -> Result<LogoutToken> {
         let relation = self.relation().await?;
-        let back_channel = BackChannel::new(self.issuer(), relation.client().id());
+        let mut back_channel = BackChannel::new(self.issuer(), relation.client().id());
+        if let Some(decrypter) = &self.0.origination.registered.id_token_decrypter {
+            back_channel = back_channel.with_decrypter(decrypter.clone());
+        }
         let env = self.0.runtime.env();
         self.by_keys(&relation, |keys| {
             let mut seen = self.0.logouts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -226,6 +226,25 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends requests also to private addresses that the names in learned URLs lead to: for a server inside of a network
+    /// whose metadata names endpoints on several hosts. Otherwise such a request ends with
+    /// [`Reason::AddressNotAllowed`](crate::Reason::AddressNotAllowed).
+    ///
+    /// ```
+    /// # use valetkey::Client;
+    /// # use valetkey_testkit::Provider;
+    /// let client = Client::builder(Provider::new()).discover("https://issuer.test").id("app").allow_private_addresses();
+    /// # let _ = client;
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// As [`Runtime::with_private_addresses`]: only if the issuer is inside, too.
+    pub fn allow_private_addresses(mut self) -> Self {
+        self.runtime = self.runtime.with_private_addresses();
+        self
+    }
+
     /// Another source of randomness: a seeded one, for tests.
     pub fn random(mut self, random: Arc<dyn SecureRandom>) -> Self {
         self.runtime = self.runtime.with_random(random);

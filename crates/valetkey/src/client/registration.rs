@@ -4,6 +4,7 @@ use std::fmt;
 
 use valetkey_proto::{
     Call, Exchange, Result,
+    crypto::SignatureAlgorithm,
     oauth2::{
         endpoint::registration::{
             DeleteRequest, ReadRequest, Registration, RegistrationMetadata, RegistrationRequest,
@@ -134,7 +135,8 @@ impl Registrar {
 
     /// The client that was registered, to whom the browser comes back at this redirect URI, if at any.
     ///
-    /// One that is registered with a key is given it by [`ClientBuilder::auth`].
+    /// One that is registered with a key is given it by [`ClientBuilder::auth`], and one whose tokens are encrypted what
+    /// decrypts them, by [`ClientBuilder::id_token_decrypter`].
     ///
     /// # Errors
     ///
@@ -147,12 +149,18 @@ impl Registrar {
             Some(uri) => registration.client_at(uri, now)?,
             None => registration.client(now)?,
         };
-        let builder =
+        let mut builder =
             ClientBuilder::on(self.runtime.clone()).id(client.id().as_str()).auth(client.auth().clone());
-        let builder = match redirect_uri {
-            Some(uri) => builder.redirect_uri(uri),
-            None => builder,
-        };
+        if let Some(uri) = redirect_uri {
+            builder = builder.redirect_uri(uri);
+        }
+        let algorithm = |name| registration.metadata().text(name).and_then(SignatureAlgorithm::parse);
+        if let Some(algorithm) = algorithm("id_token_signed_response_alg") {
+            builder = builder.id_token_algorithm(algorithm);
+        }
+        if let Some(algorithm) = algorithm("userinfo_signed_response_alg") {
+            builder = builder.user_info_algorithm(algorithm);
+        }
         Ok(if self.is_discovered {
             builder.discover(self.server.issuer().as_str())
         } else {

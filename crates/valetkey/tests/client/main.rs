@@ -7,6 +7,8 @@ mod dpop;
 mod hostile;
 mod introspection;
 mod keeping;
+mod learned;
+mod logout;
 mod metadata;
 mod oauth1;
 mod oauth1_parity;

@@ -6,9 +6,13 @@ use valetkey::{
     Client, ClientBuilder, ErrorKind, Reason, Result, Session, TokenRecord,
     crypto::SignatureAlgorithm,
     oauth2::authorization::{Callback, ResponseMode, ResponseType},
-    oidc::IdToken,
+    oidc::{Claim, ClaimsRequest, IdToken},
+    seal::{SealingKey, SealingKeys},
 };
-use valetkey_testkit::{OpenId, Place, Provider, RegisteredClient, TokenPlacement, block_on};
+use valetkey_testkit::{
+    ClaimSource, Effect, Expect, Fault, JwtEdit, Member, OpenId, Place, Provider, RegisteredClient,
+    TokenPlacement, block_on,
+};
 
 const SECRET: &str = "a-secret-that-is-long-enough-for-hs256-and-more";
 const RESPONSE_TYPES: [ResponseType; 6] = [
@@ -80,7 +84,7 @@ fn a_session_knows_who_signed_in() {
 }
 
 #[test]
-fn who_did_not_ask_gets_no_identity() {
+fn s_oi_18_who_did_not_ask_gets_no_identity() {
     let provider = provider();
     let client = block_on(builder(&provider, "app").build()).unwrap();
     let session = super::sign_in(&client, &provider).unwrap();
@@ -91,7 +95,7 @@ fn who_did_not_ask_gets_no_identity() {
 }
 
 #[test]
-fn every_response_type_in_every_mode() {
+fn s_oi_04_every_response_type_in_every_mode() {
     let provider = provider();
     let client = block_on(builder(&provider, "app").build()).unwrap();
     for response_type in RESPONSE_TYPES {
@@ -226,4 +230,89 @@ fn s_oi_08_an_old_authentication_is_not_taken() {
     assert!(url.as_str().contains("max_age=60"));
     let session = block_on(client.redeem(pending, visit(&provider, url.as_str(), None))).unwrap();
     assert!(session.identity().expect("it was asked for").authenticated_at().is_some());
+}
+
+#[test]
+fn al_16_a_callback_by_get_or_post_gives_a_user_or_the_servers_error() {
+    let provider = provider();
+    let client = block_on(builder(&provider, "app").build()).unwrap();
+    for mode in [ResponseMode::Query, ResponseMode::FormPost] {
+        let begin = || client.authorize().scope("openid").response_mode(mode);
+        let (url, pending) = block_on(begin().start()).unwrap();
+        let session = block_on(client.redeem(pending, visit(&provider, url.as_str(), Some(mode)))).unwrap();
+        assert_eq!(session.identity().expect("it was asked for").subject(), "alice");
+        // The sign-in is consumed by type; what the server says instead is the error.
+        let request = begin().parameter("prompt", "none").max_age(Duration::ZERO);
+        let (url, pending) = block_on(request.start()).unwrap();
+        let error = block_on(client.redeem(pending, visit(&provider, url.as_str(), Some(mode)))).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::AuthorizationDenied));
+        assert_eq!(error.response().unwrap().code().as_str(), "login_required");
+    }
+}
+
+#[test]
+fn al_18_keys_are_asked_for_once_more_and_every_claim_is_checked() {
+    let provider = provider();
+    let client = block_on(builder(&provider, "app").build()).unwrap();
+    assert!(block_on(client.server()).unwrap().endpoint("jwks_uri").is_ok());
+    sign_in(&client, &provider).unwrap();
+    provider.rotate_keys();
+    let session = sign_in(&client, &provider).unwrap();
+    assert_eq!(provider.count(Place::Keys), 2);
+    let user = session.identity().expect("it was asked for");
+    assert_eq!(user.amr(), ["pwd"]);
+    assert_eq!(block_on(session.user_info()).unwrap().claims().sub().as_deref(), Some("alice"));
+}
+
+#[test]
+fn t16_no_claim_switches_a_check_off() {
+    const EDITS: &[JwtEdit] =
+        &[JwtEdit::Claim(Member::Remove("nonce")), JwtEdit::Claim(Member::Add("nonce_supported", b"false"))];
+    const EXPECT: Expect = Expect::Rejected { kind: ErrorKind::Untrusted, reason: Reason::NonceMismatch };
+    let fault = Fault::new("nonce-not-supported", Place::Token, Effect::Jwt(EDITS), EXPECT);
+    let provider = Provider::builder().openid(OpenId::new()).fault(fault).build();
+    let client = block_on(super::builder(&provider).build()).unwrap();
+    let error = sign_in(&client, &provider).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::NonceMismatch));
+    assert_eq!(provider.faults_happened(), 1);
+}
+
+#[test]
+fn s_oi_15_claims_of_others_are_verified_and_nobody_else_is_asked() {
+    for source in [ClaimSource::Aggregated, ClaimSource::Distributed] {
+        let provider = Provider::builder().openid(OpenId::new().claim_source(source)).build();
+        let client = block_on(super::builder(&provider).build()).unwrap();
+        let session = sign_in(&client, &provider).unwrap();
+        let info = block_on(session.user_info()).unwrap();
+        let sources = info.claims().sources();
+        assert_eq!(provider.count(Place::Claims), 0, "nothing is followed by itself");
+        let claims = block_on(client.claims_of_others(&sources[0], &provider.issuer())).unwrap();
+        assert_eq!(claims.get::<u32>("credit_score"), Some(650));
+        assert_eq!(claims.sub(), None, "only what was to come from there");
+        // Of an issuer that did not make them, they are worth nothing; and nobody else is asked for them.
+        let error = block_on(client.claims_of_others(&sources[0], "https://other.test")).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Server | ErrorKind::Transport | ErrorKind::Protocol),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn s_oi_08_a_class_of_authentication_that_is_essential_is_there() {
+    let provider = provider();
+    let client = block_on(builder(&provider, "app").build()).unwrap();
+    let ask = |claim: Claim| {
+        let request = client.authorize().scope("openid").claims(ClaimsRequest::new().id_token("acr", claim));
+        let (url, pending) = block_on(request.start()).unwrap();
+        let keys = SealingKeys::new(SealingKey::new([1; 32]));
+        // Also when it was away in a cookie.
+        let sealing = block_on(builder(&provider, "app").sealing_keys(keys).build()).unwrap();
+        let pending = sealing.unseal(sealing.seal(pending).unwrap().expose()).unwrap();
+        block_on(client.redeem(pending, visit(&provider, url.as_str(), None)))
+    };
+    assert!(ask(Claim::essential().value("phr")).is_ok(), "the provider has it");
+    assert!(ask(Claim::voluntary().values(["phrh"])).is_ok(), "it may be missing");
+    let error = ask(Claim::essential().values(["gold", "silver"])).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::AuthenticationMismatch));
 }

@@ -1,6 +1,13 @@
 //! Issuers, and where their metadata lies (RFC 8414 §2, §3.1; OpenID Connect Discovery §4.1).
 
-use std::{fmt, sync::Arc};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use valetkey_http::Addresses;
 
 use crate::{
     endpoint::Endpoint,
@@ -8,6 +15,8 @@ use crate::{
 };
 
 /// The identifier of a server: a URL, compared byte for byte and never normalised (RFC 8414 §3.3).
+///
+/// Where requests to it may go ([`with_addresses`](Self::with_addresses)) is no part of that.
 ///
 /// ```
 /// use valetkey_proto::oauth2::server::{Issuer, WellKnown};
@@ -17,8 +26,11 @@ use crate::{
 /// assert_eq!(url.as_str(), "https://as.example/.well-known/oauth-authorization-server/tenant");
 /// # Ok::<(), valetkey_proto::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Issuer(Arc<str>);
+#[derive(Clone)]
+pub struct Issuer {
+    text: Arc<str>,
+    addresses: Addresses,
+}
 
 impl Issuer {
     /// Takes an `https` URL (or `http` on loopback) without query, fragment and user information.
@@ -31,18 +43,35 @@ impl Issuer {
             return Err(Error::new(ErrorKind::Config, Reason::InvalidUrl).with_detail("issuer"));
         }
         Endpoint::parse(text).map_err(|error| error.with_detail("issuer"))?;
-        Ok(Self(text.into()))
+        Ok(Self { text: text.into(), addresses: Addresses::Any })
+    }
+
+    /// Says which addresses requests to its host may go to: [`Addresses::Public`] for an issuer that was learned from
+    /// somebody, as [WebFinger](crate::oidc::webfinger) does it, or typed by a user.
+    ///
+    /// ```
+    /// use valetkey_http::Addresses;
+    /// use valetkey_proto::oauth2::server::{Issuer, WellKnown};
+    ///
+    /// let issuer = Issuer::parse("https://of-a-user.example")?.with_addresses(Addresses::Public);
+    /// assert_eq!(issuer.metadata_url(&WellKnown::OpenId)?.addresses(), Addresses::Public);
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: Addresses) -> Self {
+        self.addresses = addresses;
+        self
     }
 
     /// The identifier as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The identifier as a URL. It was one when it was parsed.
     pub(crate) fn endpoint(&self) -> Result<Endpoint> {
-        Endpoint::parse(&self.0)
+        Ok(Endpoint::parse(&self.text)?.with_addresses(self.addresses))
     }
 
     /// Where a document about this issuer lies.
@@ -51,32 +80,59 @@ impl Issuer {
     ///
     /// `Config`: [`Reason::InvalidUrl`] if the name of a [`WellKnown::Application`] does not make a URL.
     pub fn metadata_url(&self, document: &WellKnown) -> Result<Endpoint> {
-        let start = self.0.find("://").map_or(0, |at| at + 3);
+        let start = self.text.find("://").map_or(0, |at| at + 3);
         let path_at =
-            self.0.get(start..).and_then(|rest| rest.find('/')).map_or(self.0.len(), |at| start + at);
-        let (origin, path) = self.0.split_at(path_at);
+            self.text.get(start..).and_then(|rest| rest.find('/')).map_or(self.text.len(), |at| start + at);
+        let (origin, path) = self.text.split_at(path_at);
         let origin = origin.to_ascii_lowercase();
         // Both documents say: remove a terminating slash first.
         let path = path.strip_suffix('/').unwrap_or(path);
-        Endpoint::parse(&match document {
+        let url = Endpoint::parse(&match document {
             WellKnown::OpenId => format!("{origin}{path}/.well-known/openid-configuration"),
             WellKnown::AuthorizationServer => {
                 format!("{origin}/.well-known/oauth-authorization-server{path}")
             }
             WellKnown::Application(name) => format!("{origin}/.well-known/{name}{path}"),
-        })
+        })?;
+        Ok(url.with_addresses(self.addresses))
+    }
+}
+
+impl PartialEq for Issuer {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Issuer {}
+
+impl Hash for Issuer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl PartialOrd for Issuer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Issuer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
     }
 }
 
 impl fmt::Display for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Issuer").field(&self.0).finish()
+        f.debug_tuple("Issuer").field(&self.text).finish()
     }
 }
 

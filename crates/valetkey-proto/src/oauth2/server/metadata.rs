@@ -83,7 +83,8 @@ impl ServerMetadata {
     /// # Errors
     ///
     /// `Untrusted`: [`Reason::IssuerMismatch`] if the document is another issuer's, byte for byte
-    /// (RFC 8414 §3.3). `Protocol`: [`Reason::Malformed`], [`Reason::DuplicateParameter`],
+    /// (RFC 8414 §3.3); [`Reason::AddressNotAllowed`] if an endpoint is where only those inside may send requests
+    /// ([`Endpoint::learned`]). `Protocol`: [`Reason::Malformed`], [`Reason::DuplicateParameter`],
     /// [`Reason::MissingParameter`] without an issuer, [`Reason::InvalidUrl`] or [`Reason::InsecureUrl`] if an
     /// endpoint is not `https`.
     pub fn parse(issuer: &Issuer, document: &Bytes) -> Result<Self> {
@@ -98,10 +99,11 @@ impl ServerMetadata {
         Ok(Self {
             issuer: issuer.clone(),
             authorization_endpoint: learned(
+                issuer,
                 read.authorization_endpoint.as_deref(),
                 "authorization_endpoint",
             )?,
-            token_endpoint: learned(read.token_endpoint.as_deref(), "token_endpoint")?,
+            token_endpoint: learned(issuer, read.token_endpoint.as_deref(), "token_endpoint")?,
             names_issuer: read.authorization_response_iss_parameter_supported.unwrap_or(false),
             auth_methods: read.token_endpoint_auth_methods_supported.map(|Texts(list)| list),
             auth_algorithms: read.token_endpoint_auth_signing_alg_values_supported.map(|Texts(list)| list),
@@ -182,8 +184,8 @@ impl ServerMetadata {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingEndpoint`] if the server has none. `Protocol`: [`Reason::InvalidUrl`] or
-    /// [`Reason::InsecureUrl`] if the document names one that is not `https`,
-    /// [`Reason::Malformed`] if it is no text.
+    /// [`Reason::InsecureUrl`] if the document names one that is not `https`, [`Reason::Malformed`] if it is no text.
+    /// `Untrusted`: [`Reason::AddressNotAllowed`] as [`Endpoint::learned`].
     pub fn endpoint(&self, name: &'static str) -> Result<Endpoint> {
         if let Some((_, endpoint)) = self.given.iter().find(|(known, _)| *known == name) {
             return Ok(endpoint.clone());
@@ -193,7 +195,7 @@ impl ServerMetadata {
             Some(value) => Some(value.as_str().ok_or_else(malformed)?.to_owned()),
             None => None,
         };
-        learned(url.as_deref(), name)?.ok_or_else(|| missing(name))
+        learned(&self.issuer, url.as_deref(), name)?.ok_or_else(|| missing(name))
     }
 
     /// Whether the server names itself in every authorization response
@@ -244,7 +246,7 @@ impl ServerMetadata {
     ///
     /// # Security
     ///
-    /// A URL read in this way has not been checked: hand it to [`Endpoint::parse`].
+    /// A URL read in this way has not been checked: hand it to [`Endpoint::learned`].
     #[must_use]
     pub fn extra<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let document: serde_json::Map<String, serde_json::Value> =
@@ -263,10 +265,9 @@ impl fmt::Debug for ServerMetadata {
     }
 }
 
-/// A URL that the document names: checked like one of the user's, but the fault is the server's.
-fn learned(url: Option<&str>, name: &'static str) -> Result<Option<Endpoint>> {
-    let blame = |error: Error| error.restated_by(ErrorKind::Protocol).with_detail(name);
-    url.map(|url| Endpoint::parse(url).map_err(blame)).transpose()
+/// A URL that the document names.
+fn learned(issuer: &Issuer, url: Option<&str>, name: &'static str) -> Result<Option<Endpoint>> {
+    url.map(|url| Endpoint::learned(issuer, url).map_err(|error| error.with_detail(name))).transpose()
 }
 
 fn missing(name: &'static str) -> Error {

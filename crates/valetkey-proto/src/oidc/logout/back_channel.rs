@@ -16,6 +16,7 @@ use crate::{
     form::{Parameters, is_form},
     jose::{
         VerifyingKeys,
+        jwe::Decrypter,
         jwt::{Expected, Jwt, Kind, Validator},
     },
     oauth2::{client::ClientId, server::Issuer},
@@ -73,6 +74,7 @@ const LEEWAY: Duration = Duration::from_secs(60);
 pub struct BackChannel {
     issuer: Issuer,
     validator: Validator,
+    decrypter: Option<Decrypter>,
 }
 
 impl BackChannel {
@@ -80,13 +82,20 @@ impl BackChannel {
     #[must_use]
     pub fn new(issuer: &Issuer, client: &ClientId) -> Self {
         let validator = Validator::new(Kind::LogoutToken, issuer.as_str(), client.as_str());
-        Self { issuer: issuer.clone(), validator }
+        Self { issuer: issuer.clone(), validator, decrypter: None }
     }
 
     /// Lets clocks differ by this much in place of 30 seconds; more than a minute is a minute.
     #[must_use]
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.validator = self.validator.with_leeway(leeway);
+        self
+    }
+
+    /// Decrypts what is encrypted for this client, as its ID tokens are (§2.4). What is only signed is taken, too.
+    #[must_use]
+    pub fn with_decrypter(mut self, decrypter: Decrypter) -> Self {
+        self.decrypter = Some(decrypter);
         self
     }
 
@@ -111,6 +120,11 @@ impl BackChannel {
         let missing =
             || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("logout_token");
         let text = parameters.get("logout_token").ok_or_else(missing)?;
+        let decrypted = match &self.decrypter {
+            Some(decrypter) if is_encrypted(text) => Some(decrypter.decrypt(text, env.crypto)?),
+            Some(_) | None => None,
+        };
+        let text = decrypted.as_deref().unwrap_or(text);
         let jwt = self.validator.validate(text, keys, &Expected::new(), env)?;
         let token = LogoutToken::of(&self.issuer, &jwt).ok_or_else(missing)?;
         let until = (token.expires_at + LEEWAY).min(env.now + LONGEST);
@@ -133,6 +147,11 @@ impl BackChannel {
         }
         response
     }
+}
+
+/// Whether a token has the parts of an encrypted one (RFC 7516 §9).
+fn is_encrypted(token: &str) -> bool {
+    token.bytes().filter(|&byte| byte == b'.').count() == 4
 }
 
 /// The form of a request.

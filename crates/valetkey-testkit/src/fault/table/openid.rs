@@ -3,7 +3,7 @@
 use valetkey_proto::{ErrorKind, Reason};
 
 use super::*;
-use crate::fault::{JwtEdit as J, Member as M};
+use crate::fault::{JwtEdit as J, Member as M, Param};
 
 const fn id_token(name: &'static str, edits: &'static [J], expect: Expect) -> Fault {
     Fault::new(name, Place::Token, Effect::Jwt(edits), expect).of(Feature::OpenId)
@@ -15,6 +15,11 @@ const fn claim(name: &'static str, edit: &'static [J; 1], expect: Expect) -> Fau
 
 const fn response(name: &'static str, edits: &'static [M], expect: Expect) -> Fault {
     Fault::new(name, Place::Token, Effect::Json(edits), expect).of(Feature::OpenId)
+}
+
+/// Of what the browser brings.
+const fn by_browser(name: &'static str, effect: Effect, expect: Expect) -> Fault {
+    Fault::new(name, Place::Authorize, effect, expect).of(Feature::Hybrid)
 }
 
 const fn metadata(name: &'static str, edits: &'static [M], expect: Expect) -> Fault {
@@ -151,6 +156,16 @@ pub(super) const ROWS: &[Fault] = &[
     // The two ID tokens of the hybrid flow (Core §3.3.3.6).
     hybrid("hybrid-second-of-another-user", &[J::Claim(M::Set("sub", b"\"mallory\""))], SUBJECT),
     hybrid("hybrid-second-of-another-issuer", &[J::Claim(M::Set("iss", b"\"https://evil.test\""))], ISSUER),
+    by_browser("hybrid-id-token-not-there", Effect::Callback(&[Param::Remove("id_token")]), MISSING),
+    by_browser("hybrid-id-token-twice", Effect::Callback(&[Param::Repeat("id_token")]), DUPLICATE),
+    by_browser(
+        "hybrid-access-token-unasked",
+        Effect::Callback(&[Param::Add("access_token", "leaked"), Param::Add("token_type", "Bearer")]),
+        untrusted(Reason::UnexpectedToken),
+    ),
+    by_browser("hybrid-code-of-another", Effect::Callback(&[Param::Set("code", "code-of-another")]), BINDING),
+    by_browser("hybrid-c-hash-of-another-algorithm", Effect::Jwt(&[J::HashBy("c_hash", "RS512")]), BINDING),
+    by_browser("hybrid-alg-none", Effect::Jwt(&[J::Unsigned("none")]), ALGORITHM),
     // The ID token that a refresh brings (Core §12.2).
     refreshed("refreshed-id-token-for-another", &[J::Claim(M::Set("aud", b"\"other\""))], AUDIENCE),
     refreshed("refreshed-id-token-expired", &[J::Time("exp", -61)], EXPIRED),

@@ -172,21 +172,13 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::MissingEndpoint`] if the server lets nobody manage it. `Protocol`: [`Reason::InvalidUrl`],
-    /// and [`Reason::InsecureUrl`] for `http`, also on loopback if the server is not there: whoever names that wants
-    /// requests made on this machine.
+    /// `Config`: [`Reason::MissingEndpoint`] if the server lets nobody manage it. Otherwise as [`Endpoint::learned`].
     pub fn management(&self) -> Result<(Endpoint, &AccessToken)> {
         let missing =
             || Error::new(ErrorKind::Config, Reason::MissingEndpoint).with_detail("registration_client_uri");
         let (Some(uri), Some(token)) = (&self.uri, &self.token) else { return Err(missing()) };
-        let blame =
-            |error: Error| error.restated_by(ErrorKind::Protocol).with_detail("registration_client_uri");
-        let endpoint = Endpoint::parse(uri).map_err(blame)?;
-        let is_remote = self.issuer.endpoint()?.uri().scheme_str() == Some("https");
-        if is_remote && endpoint.uri().scheme_str() != Some("https") {
-            return Err(blame(Error::new(ErrorKind::Protocol, Reason::InsecureUrl)));
-        }
-        Ok((endpoint, token))
+        let endpoint = Endpoint::learned(&self.issuer, uri);
+        Ok((endpoint.map_err(|error| error.with_detail("registration_client_uri"))?, token))
     }
 
     /// The client that signs users in and gets tokens.
