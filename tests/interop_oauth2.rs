@@ -9,6 +9,8 @@
 mod adapter;
 #[path = "interop_oauth2/assertions.rs"]
 mod assertions;
+#[path = "interop_oauth2/device.rs"]
+mod device;
 #[path = "interop_oauth2/dpop.rs"]
 mod dpop;
 #[path = "interop_oauth2/herd.rs"]

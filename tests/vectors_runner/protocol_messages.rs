@@ -20,6 +20,7 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
+mod device;
 mod introspection;
 mod openid;
 mod revocation;
@@ -44,6 +45,10 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("resource")) => resource_request(case),
         (Some("request"), Some("registration")) => openid::registration_request(case),
         (Some("response"), Some("registration")) => openid::registration_response(case),
+        (Some("request"), Some("device_authorization")) => device::begin(case),
+        (Some("request"), Some("device_code")) => device::poll(case),
+        (Some("response"), Some("device_authorization")) => device::begun(case),
+        (Some("sequence"), Some("device_poll")) => device::polled(case),
         (Some("request"), Some("revocation")) => revocation::request(case),
         (Some("response"), Some("revocation")) => revocation::response(case),
         (Some("response"), Some("introspection")) => introspection::response(case),

@@ -475,7 +475,7 @@ fn is_busy(status: StatusCode) -> bool {
 }
 
 /// Whether a failure may be gone the next time.
-fn is_passing(kind: FailureKind) -> bool {
+pub(crate) fn is_passing(kind: FailureKind) -> bool {
     matches!(
         kind,
         FailureKind::Resolve

@@ -125,6 +125,9 @@ pub enum Reason {
     /// A refresh token was refused after a request with it whose answer was lost: the server had taken that one,
     /// and nobody has what it answered. Sign in again.
     RotationLost,
+    /// A device code was refused after a poll with it whose answer was lost: the server had given the tokens for it, and
+    /// nobody has them. Sign in again.
+    CodeConsumed,
     /// The server answered 401 or 403 with a challenge.
     Challenged,
     /// The server demands a nonce in the DPoP proof, and names none that can be used, or does not take the one it named.
@@ -291,6 +294,7 @@ impl Error {
         if matches!(
             self.0.reason,
             Reason::AuthorizationDenied
+                | Reason::CodeConsumed
                 | Reason::MissingRefreshToken
                 | Reason::OutcomeUnknown
                 | Reason::PendingExpired
@@ -487,6 +491,7 @@ impl Reason {
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",
             Self::RefreshDenied => "the server refused the refresh token",
+            Self::CodeConsumed => "the device code was used up by a poll whose answer was lost",
             Self::RotationLost => "the answer to the last refresh was lost, and the refresh token with it",
             Self::NotReplayed => "the access token was refused, and the request must not be sent again",
             Self::Challenged => "the server demands authorization",

@@ -111,6 +111,25 @@ impl ProviderBuilder {
         self
     }
 
+    /// How long the codes of a device are good (RFC 8628 §3.2); ten minutes by default.
+    pub fn device_lifetime(mut self, time: Duration) -> Self {
+        self.settings.device_lifetime = time;
+        self
+    }
+
+    /// How often a device may ask; every five seconds by default. With `None` nothing is said of it, and it is as often.
+    /// A device that asks too early is told to slow down, and from then on may ask five seconds less often (RFC 8628 §3.5).
+    pub fn device_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.settings.device_interval = interval.into();
+        self
+    }
+
+    /// How often a device asks before its [`user`](Self::user) decides; once by default. [`User::interactive`] never comes.
+    pub fn device_polls(mut self, polls: u32) -> Self {
+        self.settings.device_polls = polls;
+        self
+    }
+
     /// Whether a code brings a refresh token; it does by default.
     pub fn refresh_tokens(mut self, issued: bool) -> Self {
         self.settings.issues_refresh_tokens = issued;

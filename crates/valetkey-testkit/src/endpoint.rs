@@ -2,6 +2,7 @@
 
 mod authorize;
 mod client_auth;
+mod device;
 mod introspection;
 mod metadata;
 mod oauth1;
@@ -31,6 +32,7 @@ pub(crate) enum Route {
     Token,
     Revocation,
     Introspection,
+    DeviceAuthorization,
     /// OpenID Connect.
     Keys,
     UserInfo,
@@ -72,6 +74,7 @@ impl Route {
             Some("/token") => Self::Token,
             Some("/revoke") => Self::Revocation,
             Some("/introspect") => Self::Introspection,
+            Some("/device_authorization") => Self::DeviceAuthorization,
             Some("/api/me") => Self::Me,
             Some("/api/admin") => Self::Admin,
             Some("/api/echo") => Self::Echo,
@@ -109,6 +112,7 @@ impl Route {
             Self::Token => Place::Token,
             Self::Revocation => Place::Revocation,
             Self::Introspection => Place::Introspection,
+            Self::DeviceAuthorization => Place::DeviceAuthorization,
             Self::Keys => Place::Keys,
             Self::UserInfo => Place::UserInfo,
             Self::EndSession => Place::EndSession,
@@ -133,7 +137,7 @@ impl Route {
             Self::Authorize => is_get || is_post && state.settings.openid.is_some(),
             Self::UserInfo | Self::EndSession => is_get || is_post,
             Self::Decision | Self::Decision1 | Self::Token | Self::Revocation => is_post,
-            Self::Introspection | Self::Register => is_post,
+            Self::Introspection | Self::DeviceAuthorization | Self::Register => is_post,
             Self::Registered => is_get || [Method::PUT, Method::DELETE].contains(asked.method),
             // RFC 5849 §2.1 wants POST; the field sends GET too.
             Self::Temporary1 | Self::Token1 => is_get || is_post,
@@ -149,6 +153,7 @@ impl Route {
             Self::Token => token::answer(state, asked),
             Self::Revocation => revocation::answer(state, asked),
             Self::Introspection => introspection::answer(state, asked),
+            Self::DeviceAuthorization => device::answer(state, asked),
             Self::Keys => Ok(openid::keys(state)),
             Self::UserInfo => Ok(openid::user_info(state, asked)),
             Self::EndSession => Ok(openid::end_session(state, asked)),

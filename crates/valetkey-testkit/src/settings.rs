@@ -221,6 +221,12 @@ pub(crate) struct Settings {
     pub(crate) code_lifetime: Duration,
     pub(crate) access_lifetime: Duration,
     pub(crate) refresh_lifetime: Duration,
+    /// How long the codes of a device are good.
+    pub(crate) device_lifetime: Duration,
+    /// How often a device may ask, or none is said.
+    pub(crate) device_interval: Option<Duration>,
+    /// How often a device asks before its user decides.
+    pub(crate) device_polls: u32,
     pub(crate) issues_refresh_tokens: bool,
     pub(crate) rotates: bool,
     pub(crate) grace: Duration,
@@ -272,6 +278,9 @@ impl Default for Settings {
             code_lifetime: Duration::from_secs(60),
             access_lifetime: Duration::from_secs(3600),
             refresh_lifetime: Duration::from_secs(30 * 24 * 3600),
+            device_lifetime: Duration::from_secs(600),
+            device_interval: Some(Duration::from_secs(5)),
+            device_polls: 1,
             issues_refresh_tokens: true,
             rotates: true,
             grace: Duration::ZERO,

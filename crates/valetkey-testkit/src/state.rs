@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use crate::{
@@ -22,6 +22,8 @@ pub(crate) struct State {
     codes: HashMap<String, Code>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
+    /// Devices whose users are somewhere else, by the code that the device asks with (RFC 8628).
+    pub(crate) devices: HashMap<String, Device>,
     /// Logins that wait for a human at the consent page, by the ticket in the page.
     pub(crate) waiting: HashMap<String, Login>,
     /// Who has signed JWTs with which `jti`.
@@ -63,6 +65,18 @@ pub(crate) struct Login {
     pub(crate) openid: Option<Wish>,
 }
 
+/// A device that waits for its user.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub(crate) client: String,
+    pub(crate) scope: String,
+    pub(crate) expires: SystemTime,
+    pub(crate) interval: Duration,
+    /// How often it has asked, and when for the last time.
+    pub(crate) polls: u32,
+    pub(crate) last: Option<SystemTime>,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     pub(crate) grant: GrantId,
@@ -102,6 +116,7 @@ impl State {
             codes: HashMap::new(),
             access: HashMap::new(),
             refresh: HashMap::new(),
+            devices: HashMap::new(),
             waiting: HashMap::new(),
             used: HashSet::new(),
             nonces: Nonces::default(),

@@ -21,6 +21,8 @@ pub enum Place {
     Revocation,
     /// The introspection endpoint.
     Introspection,
+    /// Where devices without a browser begin (RFC 8628 §3.1).
+    DeviceAuthorization,
     /// The keys of the provider (OpenID Connect Core §10.1.1).
     Keys,
     /// `UserInfo` (OpenID Connect Core §5.3).

@@ -82,6 +82,11 @@ impl Client {
         self.0.restore(record).map(Session)
     }
 
+    /// Begins to sign a user in by a browser elsewhere.
+    pub fn device(&self) -> Device {
+        Device(self.0.device())
+    }
+
     /// Gets tokens in the client's own name.
     pub fn client_credentials(&self) -> ClientCredentials {
         ClientCredentials(self.0.client_credentials())
@@ -191,6 +196,65 @@ impl Authorize {
     /// As [`crate::Authorize::start`].
     pub fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
         block_on(self.0.start())
+    }
+}
+
+/// What is asked of a user elsewhere; see [`crate::Device`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Device(crate::Device);
+
+impl Device {
+    /// Asks for this scope.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        Self(self.0.scope(scope))
+    }
+
+    /// Adds a parameter.
+    pub fn parameter(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self(self.0.parameter(name, value))
+    }
+
+    /// Begins: what to show to the user.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Device::start`].
+    pub fn start(self) -> Result<DeviceLogin> {
+        block_on(self.0.start()).map(DeviceLogin)
+    }
+}
+
+/// A user is to sign in elsewhere; see [`crate::DeviceLogin`].
+#[derive(Debug)]
+pub struct DeviceLogin(crate::DeviceLogin);
+
+impl DeviceLogin {
+    /// What the user types.
+    #[must_use]
+    pub fn user_code(&self) -> &str {
+        self.0.user_code()
+    }
+
+    /// Where the user types it.
+    #[must_use]
+    pub fn verification_uri(&self) -> &str {
+        self.0.verification_uri()
+    }
+
+    /// The same with the code in it, if the server has that.
+    #[must_use]
+    pub fn verification_uri_complete(&self) -> Option<&str> {
+        self.0.verification_uri_complete()
+    }
+
+    /// Waits until the user has decided.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::DeviceLogin::wait`].
+    pub fn wait(self) -> Result<Session> {
+        block_on(self.0.wait()).map(Session)
     }
 }
 

@@ -7,7 +7,9 @@ mod run;
 mod session;
 mod slot;
 
-pub use client::{Authorize, Client, ClientBuilder, ClientCredentials, JwtBearer, Logout, Registrar};
+pub use client::{
+    Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, JwtBearer, Logout, Registrar,
+};
 pub use run::{RemoteSigner, Runtime, run};
 #[cfg(feature = "tracing")]
 pub use session::TracingObserver;

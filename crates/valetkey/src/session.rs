@@ -45,7 +45,7 @@ use crate::{client::Client, run::run, slot::Slot};
 /// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
 /// the same session.
 ///
-/// It comes of [`Client::redeem`], in a user's name, of [`Client::client_credentials`], in the client's own, of
+/// It comes of [`Client::redeem`] or [`DeviceLogin::wait`](crate::DeviceLogin::wait), in a user's name, of [`Client::client_credentials`], in the client's own, of
 /// [`Client::jwt_bearer`] and [`Client::self_signed`], or of [`Client::restore`].
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A

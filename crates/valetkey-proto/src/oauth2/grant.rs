@@ -2,11 +2,15 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod jwt_bearer;
 mod refresh_token;
 
 pub use authorization_code::AuthorizationCodeGrant;
 pub use client_credentials::ClientCredentialsGrant;
+pub use device_code::{
+    DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling,
+};
 pub use jwt_bearer::JwtBearerGrant;
 pub use refresh_token::RefreshTokenGrant;
 
@@ -26,7 +30,7 @@ struct TokenRequest {
 }
 
 /// Parameters that grants and client authentication set themselves.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 12] = [
     "assertion",
     "client_assertion",
     "client_assertion_type",
@@ -34,6 +38,7 @@ const RESERVED: [&str; 11] = [
     "client_secret",
     "code",
     "code_verifier",
+    "device_code",
     "grant_type",
     "redirect_uri",
     "refresh_token",
@@ -45,8 +50,11 @@ const CAPACITY: usize = 512;
 
 impl TokenRequest {
     fn new(server: &ServerMetadata) -> Result<Self> {
-        let endpoint = server.token_endpoint()?.clone();
-        Ok(Self { endpoint, strictness: Strictness::default(), extra: Form::new() })
+        Ok(Self::to(server.token_endpoint()?.clone()))
+    }
+
+    fn to(endpoint: Endpoint) -> Self {
+        Self { endpoint, strictness: Strictness::default(), extra: Form::new() }
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
@@ -70,7 +78,7 @@ impl TokenRequest {
 }
 
 /// What a program may add to every grant.
-macro_rules! options {
+macro_rules! parameters {
     ($($grant:ident),*) => {$(
         impl $grant {
             /// Adds a parameter that the standard does not have, such as `audience`.
@@ -83,7 +91,23 @@ macro_rules! options {
                 self.request.add(name, value)?;
                 Ok(self)
             }
+        }
+    )*};
+}
 
+parameters!(
+    AuthorizationCodeGrant,
+    ClientCredentialsGrant,
+    DeviceAuthorizationRequest,
+    DeviceCodeGrant,
+    JwtBearerGrant,
+    RefreshTokenGrant
+);
+
+/// How every grant's answer is read.
+macro_rules! strictness {
+    ($($grant:ident),*) => {$(
+        impl $grant {
             /// Says how the answer is read.
             #[must_use]
             pub fn with_strictness(mut self, strictness: Strictness) -> Self {
@@ -94,9 +118,15 @@ macro_rules! options {
     )*};
 }
 
-options!(AuthorizationCodeGrant, ClientCredentialsGrant, JwtBearerGrant, RefreshTokenGrant);
+strictness!(
+    AuthorizationCodeGrant,
+    ClientCredentialsGrant,
+    DeviceCodeGrant,
+    JwtBearerGrant,
+    RefreshTokenGrant
+);
 
-/// What may be asked for without a user, who would have been asked.
+/// What is asked for without a browser in between.
 macro_rules! scope {
     ($($grant:ident),*) => {$(
         impl $grant {
@@ -119,4 +149,4 @@ macro_rules! scope {
     )*};
 }
 
-scope!(ClientCredentialsGrant, JwtBearerGrant);
+scope!(ClientCredentialsGrant, DeviceAuthorizationRequest, JwtBearerGrant);

@@ -4,6 +4,7 @@ mod answers;
 mod assertions;
 mod authorization;
 mod call;
+mod device;
 mod dpop;
 mod initiated_login;
 mod inputs;

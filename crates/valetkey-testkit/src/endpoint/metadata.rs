@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::token::JWT_BEARER;
+use super::{device::DEVICE_CODE, token::JWT_BEARER};
 use crate::{
     dpop::Dpop,
     jose::{ASYMMETRIC, SYMMETRIC},
@@ -21,9 +21,10 @@ pub(super) fn answer(settings: &Settings) -> Answer {
         "token_endpoint": issuer.url("/token"),
         "revocation_endpoint": issuer.url("/revoke"),
         "introspection_endpoint": issuer.url("/introspect"),
+        "device_authorization_endpoint": issuer.url("/device_authorization"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", JWT_BEARER],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", JWT_BEARER, DEVICE_CODE],
         "scopes_supported": ["openid", "profile", "email", "read", "write", "admin"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": methods,
@@ -70,7 +71,7 @@ fn add_openid(document: &mut Value, settings: &Settings, openid: &OpenId) {
         "response_types_supported": ResponseType::ALL.map(ResponseType::name),
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported":
-            ["authorization_code", "implicit", "refresh_token", "client_credentials", JWT_BEARER],
+            ["authorization_code", "implicit", "refresh_token", "client_credentials", JWT_BEARER, DEVICE_CODE],
         "scopes_supported":
             ["openid", "profile", "email", "address", "phone", "offline_access", "read", "write", "admin"],
         "subject_types_supported": ["public", "pairwise"],

@@ -10,7 +10,7 @@ use http::{
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::client_auth::authenticate;
+use super::{client_auth::authenticate, device};
 use crate::{
     assertion::check,
     dpop::{Dpop, Refused, Side, prove},
@@ -37,6 +37,7 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
         "authorization_code" => authorization_code(state, &caller, &form),
         "refresh_token" => refresh_token(state, &caller, &form),
         "client_credentials" => client_credentials(state, &caller, &form),
+        device::DEVICE_CODE => device_code(state, &caller, &form),
         _ => Err(Refusal::new("unsupported_grant_type", "the grant type is not supported")),
     }
 }
@@ -93,6 +94,15 @@ fn authorization_code(state: &mut State, caller: &Caller, form: &Params) -> Resu
     let key = caller.key.as_deref();
     let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(code.grant, key, now));
     Ok(tokens(state, Issue { grant: code.grant, scope: &scope, refresh, is_refreshed: false }, caller))
+}
+
+/// RFC 8628 §3.4.
+fn device_code(state: &mut State, caller: &Caller, form: &Params) -> Result<Answer, Refusal> {
+    let grant = device::decided(state, &caller.client, form.need("device_code")?, caller.now)?;
+    let scope = state.grant(grant).scope.clone();
+    let key = caller.key.as_deref();
+    let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(grant, key, caller.now));
+    Ok(tokens(state, Issue { grant, scope: &scope, refresh, is_refreshed: false }, caller))
 }
 
 /// A verifier without a challenge is refused too, against a downgrade (RFC 9700 §4.8.2).

@@ -1,6 +1,7 @@
 //! The table of faults. To add one, add a row.
 
 mod callback;
+mod device;
 mod introspection;
 mod keys;
 mod metadata;
@@ -33,7 +34,7 @@ use crate::transcript::Place;
 /// ```
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
     let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS, proof::ROWS];
-    let endpoints = [introspection::ROWS];
+    let endpoints = [introspection::ROWS, device::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
     let openid = [openid::ROWS, keys::ROWS, user_info::ROWS, registration::ROWS];
     oauth2.into_iter().chain(endpoints).chain(oauth1).chain(openid).flatten()

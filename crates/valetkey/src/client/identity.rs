@@ -6,7 +6,7 @@ use valetkey_proto::{
     Call, Error, ErrorKind, Party, Reason, Result, Timestamp,
     crypto::SignatureAlgorithm,
     endpoint::{Endpoint, Origin},
-    jose::{Jwks, VerifyingKeys, jwe::Decrypter},
+    jose::{Jwks, VerifyingKeys, jwe::Decrypter, jwt::Expected},
     oauth2::{
         authorization::AuthorizationResponse,
         server::{Discovery, Issuer, JwksRequest, ServerMetadata},
@@ -236,6 +236,16 @@ impl Client {
         let verifier = &relation.reading().id_token;
         let verify = |keys: &Keys| verifier.verify_redeemed(response, awaited, brought, &keys.id_token, &env);
         self.by_keys(relation, verify).await
+    }
+
+    /// Who signed in elsewhere, as the answer to a poll says: no browser could bring a nonce.
+    pub(super) async fn polled(&self, relation: &Arc<Relation>, response: &TokenResponse) -> Result<IdToken> {
+        let env = self.0.runtime.env();
+        let verifier = &relation.reading().id_token;
+        self.by_keys(relation, |keys| {
+            verifier.verify_response(response, &keys.id_token, Expected::new(), &env)
+        })
+        .await
     }
 
     /// Who is still signed in, as the answer to a refresh says; `None` if it does not.

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod blocking;
+mod device;
 mod dpop;
 mod hostile;
 mod introspection;
