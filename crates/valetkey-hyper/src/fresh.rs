@@ -29,7 +29,8 @@ use crate::{
     runtime::Runtime,
 };
 
-/// Sends one request on a new connection, made within these limits. Dropping this future, or the body, closes the connection.
+/// Sends one request on a new connection, made within these limits. Dropping this future, or the body, closes the
+/// connection.
 pub(crate) async fn send<R: Runtime>(
     connector: &Connector<R>,
     request: Request<Outgoing>,

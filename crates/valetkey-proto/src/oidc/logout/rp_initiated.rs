@@ -68,7 +68,8 @@ impl LogoutRequest {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingEndpoint`] if the server has no `end_session_endpoint`. `Protocol`:
-    /// [`Reason::InvalidUrl`] or [`Reason::InsecureUrl`] if it is no URL that can be used.
+    /// [`Reason::InvalidUrl`] or [`Reason::InsecureUrl`] if it is no URL that can be used. `Untrusted`:
+    /// [`Reason::AddressNotAllowed`] as [`ServerMetadata::endpoint`].
     pub fn new(server: &ServerMetadata, client: &ClientId) -> Result<Self> {
         let url = with_joint(&server.endpoint("end_session_endpoint")?);
         let mut parameters = Form::new();

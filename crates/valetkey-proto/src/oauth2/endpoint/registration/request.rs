@@ -50,7 +50,8 @@ impl RegistrationRequest {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingEndpoint`] if it registers nobody. `Protocol`: [`Reason::InvalidUrl`] or
-    /// [`Reason::InsecureUrl`] if its metadata names no URL that can be used.
+    /// [`Reason::InsecureUrl`] if its metadata names no URL that can be used. `Untrusted`:
+    /// [`Reason::AddressNotAllowed`] as [`Endpoint::learned`].
     pub fn new(server: &ServerMetadata, metadata: RegistrationMetadata) -> Result<Self> {
         let endpoint = server.endpoint("registration_endpoint")?;
         Ok(Self { issuer: server.issuer().clone(), endpoint, metadata, token: None })
