@@ -335,3 +335,20 @@ fn s_oi_06_clocks_may_differ_by_as_much_as_is_said() {
     assert_eq!(sign_in(Some(40)).unwrap_err().reason(), Reason::NotYetValid);
     assert!(sign_in(Some(60)).is_ok());
 }
+
+#[test]
+fn s_az_22_a_posted_response_is_taken_where_one_was_asked_for() {
+    let provider = provider();
+    let client = block_on(builder(&provider, "app").build()).unwrap();
+    let (url, pending) = block_on(client.authorize().scope("read").start()).unwrap();
+    let callback = provider.visit(&url).expect("the user gets through");
+    let query = callback.split_once('?').map(|(_, query)| query.to_owned()).expect("a query");
+    let error = block_on(client.redeem(pending, Callback::form(query))).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Protocol, Reason::ResponseModeMismatch));
+    let request = client.authorize().scope("read").response_mode(ResponseMode::FormPost);
+    let (url, pending) = block_on(request.start()).unwrap();
+    let posted = visit(&provider, url.as_str(), Some(ResponseMode::FormPost));
+    assert!(pending.matches(&posted));
+    assert!(block_on(client.redeem(pending, posted)).is_ok());
+    assert_eq!(provider.count(Place::Token), 1, "nothing was sent before");
+}
