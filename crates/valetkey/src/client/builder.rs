@@ -176,6 +176,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets ID tokens also be for somebody else, who is trusted; may be said several times. A token for several then names
+    /// this client as the one that it was given to (`azp`).
+    ///
+    /// # Security
+    ///
+    /// Whoever else gets such a token can show it here.
+    pub fn trusted_audience(mut self, audience: impl Into<String>) -> Self {
+        self.registered.trusted_audiences.push(audience.into());
+        self
+    }
+
     /// Decrypts ID tokens, which are encrypted for this client (`id_token_encrypted_response_alg`, `…_enc`): those that are
     /// not are then refused.
     pub fn id_token_decrypter(mut self, decrypter: Decrypter) -> Self {

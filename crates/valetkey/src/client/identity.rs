@@ -29,6 +29,8 @@ pub(super) struct Registered {
     pub(super) id_token_algorithm: Option<SignatureAlgorithm>,
     /// How much clocks may differ, if that was said.
     pub(super) leeway: Option<Duration>,
+    /// For whom else ID tokens may be.
+    pub(super) trusted_audiences: Vec<String>,
     pub(super) id_token_decrypter: Option<Decrypter>,
     pub(super) user_info_algorithm: Option<SignatureAlgorithm>,
     pub(super) user_info_decrypter: Option<Decrypter>,
@@ -55,6 +57,9 @@ impl Reading {
             let missing =
                 || Error::new(ErrorKind::Config, Reason::InvalidKey).with_detail("no client secret");
             id_token = id_token.with_secret(algorithm, said.shared_secret().ok_or_else(missing)?.clone());
+        }
+        for audience in &registered.trusted_audiences {
+            id_token = id_token.with_trusted_audience(audience);
         }
         if let Some(leeway) = registered.leeway {
             id_token = id_token.with_leeway(leeway);

@@ -352,3 +352,20 @@ fn s_az_22_a_posted_response_is_taken_where_one_was_asked_for() {
     assert!(block_on(client.redeem(pending, posted)).is_ok());
     assert_eq!(provider.count(Place::Token), 1, "nothing was sent before");
 }
+
+#[test]
+fn s_oi_02_another_audience_is_taken_if_it_is_trusted_and_the_token_was_given_to_us() {
+    const OTHER: &str = "https://other.test";
+    const WITH_AZP: &[JwtEdit] =
+        &[JwtEdit::AudienceToo(OTHER), JwtEdit::Claim(Member::Set("azp", b"\"app\""))];
+    let sign_in = |edits: &'static [JwtEdit], trusts: bool| {
+        let fault = Fault::new("audiences", Place::Token, Effect::Jwt(edits), Expect::Accepted);
+        let provider = Provider::builder().openid(OpenId::new()).fault(fault).build();
+        let builder = super::builder(&provider);
+        let builder = if trusts { builder.trusted_audience(OTHER) } else { builder };
+        sign_in(&block_on(builder.build()).unwrap(), &provider).map_err(|error| error.reason())
+    };
+    assert!(sign_in(WITH_AZP, true).is_ok());
+    assert_eq!(sign_in(WITH_AZP, false).unwrap_err(), Reason::AudienceMismatch);
+    assert_eq!(sign_in(&WITH_AZP[..1], true).unwrap_err(), Reason::AudienceMismatch);
+}
