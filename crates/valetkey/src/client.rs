@@ -209,8 +209,12 @@ impl Client {
     /// ([`ClientBuilder::dpop_key`](crate::ClientBuilder::dpop_key)).
     pub fn restore(&self, record: TokenRecord) -> Result<Session> {
         record.check(self.issuer(), self.0.origination.client_id())?;
+        let relation = self.known()?;
+        if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
+            return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
+        }
         let dpop = match record.tokens().key() {
-            Some(kept) => Some(self.kept_key(kept, self.known()?.server())?),
+            Some(kept) => Some(self.kept_key(kept, relation.server())?),
             None => None,
         };
         Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record), dpop))

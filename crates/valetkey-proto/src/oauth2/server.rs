@@ -4,8 +4,10 @@ mod discovery;
 mod issuer;
 mod jwks;
 mod metadata;
+mod template;
 
 pub use discovery::{Discovery, MetadataRequest};
 pub use issuer::{Issuer, WellKnown};
 pub use jwks::JwksRequest;
 pub use metadata::ServerMetadata;
+pub use template::IssuerTemplate;

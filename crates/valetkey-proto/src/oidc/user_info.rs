@@ -79,7 +79,7 @@ impl UserInfoRequest {
     ///
     /// As [`ServerMetadata::endpoint`]; `Untrusted`: [`Reason::IssuerMismatch`] if another server made the token.
     pub fn new(server: &ServerMetadata, user: &IdToken) -> Result<Self> {
-        if user.issuer() != server.issuer().as_str() {
+        if !server.speaks_for(user.issuer()) {
             return Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch));
         }
         Ok(Self {

@@ -65,8 +65,12 @@ impl IdTokenVerifier {
     #[must_use]
     pub fn new(server: &ServerMetadata, client: &ClientId) -> Self {
         let issuer = server.issuer().clone();
+        let validator = Validator::new(Kind::IdToken, issuer.as_str(), client.as_str());
         Self {
-            validator: Validator::new(Kind::IdToken, issuer.as_str(), client.as_str()),
+            validator: match server.issuer_template() {
+                Some(template) => validator.with_issuer_template(template.clone()),
+                None => validator,
+            },
             issuer,
             algorithms: usual_algorithms(server),
             secret: None,

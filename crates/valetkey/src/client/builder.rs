@@ -16,7 +16,7 @@ use valetkey_proto::{
         assertion::ServiceAccount,
         binding::{Dpop, Nonces},
         client::{ClientAuth, ClientMetadata},
-        server::{Issuer, ServerMetadata},
+        server::{Issuer, IssuerTemplate, ServerMetadata},
         token::Strictness,
     },
     oidc::logout::ReplayGuard,
@@ -43,6 +43,7 @@ pub struct ClientBuilder {
     auth: Option<ClientAuth>,
     redirect_uri: Option<String>,
     binding: Option<Key>,
+    template: Option<Result<IssuerTemplate>>,
     registered: Registered,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
@@ -71,6 +72,7 @@ impl ClientBuilder {
             auth: None,
             redirect_uri: None,
             binding: None,
+            template: None,
             registered: Registered::default(),
             origins: Vec::new(),
             sealing_keys: None,
@@ -83,6 +85,26 @@ impl ClientBuilder {
     /// The server of this issuer, whose metadata is fetched.
     pub fn discover(mut self, issuer: &str) -> Self {
         self.server = Some(Issuer::parse(issuer).map(Source::Discovered));
+        self
+    }
+
+    /// The server that is [discovered](Self::discover) has many tenants, and its document names this template in place of an
+    /// issuer, with `{tenantid}` where the tenant stands. An ID token is then of the tenant that it names (`tid`).
+    ///
+    /// ```
+    /// # use valetkey::Client;
+    /// # use valetkey_testkit::Provider;
+    /// let client = Client::builder(Provider::new())
+    ///     .discover("https://login.microsoftonline.com/organizations/v2.0")
+    ///     .issuer_template("https://login.microsoftonline.com/{tenantid}/v2.0");
+    /// # let _ = client;
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Users of all tenants can sign in: see [`IssuerTemplate`].
+    pub fn issuer_template(mut self, template: &str) -> Self {
+        self.template = Some(IssuerTemplate::parse(template));
         self
     }
 
@@ -303,6 +325,7 @@ impl ClientBuilder {
         if let Some(uri) = &self.redirect_uri {
             client = client.with_redirect_uri(uri)?;
         }
+        let template = self.template.transpose()?;
         let nonces = Arc::<Nonces>::default();
         let binding = match self.binding {
             None => None,
@@ -317,6 +340,7 @@ impl ClientBuilder {
                 server,
                 binding,
                 registered: self.registered,
+                template,
             },
             nonces,
             relation: Slot::new(None, age::pause_after),

@@ -8,7 +8,7 @@ use valetkey_proto::{
     oauth2::{
         authorization::AuthorizationRequest,
         client::{AssertionKey, ClientAuth, ClientId, ClientMetadata},
-        server::{Discovery, Issuer, ServerMetadata},
+        server::{Discovery, Issuer, IssuerTemplate, ServerMetadata},
     },
     secret::ClientSecret,
 };
@@ -28,6 +28,8 @@ pub(super) struct Origination {
     pub(super) server: Source,
     pub(super) binding: Option<Binding>,
     pub(super) registered: Registered,
+    /// Of servers with many tenants.
+    pub(super) template: Option<IssuerTemplate>,
 }
 
 /// Where the metadata comes from.
@@ -54,7 +56,13 @@ impl Origination {
         let asked = runtime.now();
         let (server, age) = match &self.server {
             Source::Given(server) => ((**server).clone(), Age::ENDLESS),
-            Source::Discovered(issuer) => (run(Discovery::new(issuer)?, runtime).await?, Age::of(asked)),
+            Source::Discovered(issuer) => {
+                let discovery = match &self.template {
+                    Some(template) => Discovery::of_template(issuer, template)?,
+                    None => Discovery::new(issuer)?,
+                };
+                (run(discovery, runtime).await?, Age::of(asked))
+            }
         };
         if let Some(binding) = &self.binding {
             binding.check(&server)?;

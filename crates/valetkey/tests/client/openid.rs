@@ -369,3 +369,40 @@ fn s_oi_02_another_audience_is_taken_if_it_is_trusted_and_the_token_was_given_to
     assert_eq!(sign_in(WITH_AZP, false).unwrap_err(), Reason::AudienceMismatch);
     assert_eq!(sign_in(&WITH_AZP[..1], true).unwrap_err(), Reason::AudienceMismatch);
 }
+
+#[test]
+fn s_md_01_a_server_of_many_tenants_speaks_for_each_of_them() {
+    const TEMPLATE: &str = "https://issuer.test/{tenantid}/v2.0";
+    const DOCUMENT: Effect =
+        Effect::Json(&[Member::Set("issuer", b"\"https://issuer.test/{tenantid}/v2.0\"")]);
+    const TENANT: &[JwtEdit] = &[
+        JwtEdit::Claim(Member::Set("iss", b"\"https://issuer.test/t-1/v2.0\"")),
+        JwtEdit::Claim(Member::Add("tid", b"\"t-1\"")),
+    ];
+    const ANOTHER: &[JwtEdit] = &[
+        JwtEdit::Claim(Member::Set("iss", b"\"https://issuer.test/t-2/v2.0\"")),
+        JwtEdit::Claim(Member::Add("tid", b"\"t-1\"")),
+    ];
+    let set_up = |edits: &'static [JwtEdit]| {
+        Provider::builder()
+            .openid(OpenId::new())
+            .fault(Fault::new("template", Place::Metadata, DOCUMENT, Expect::Accepted))
+            .fault(Fault::new("tenant", Place::Token, Effect::Jwt(edits), Expect::Accepted))
+            .build()
+    };
+    let provider = set_up(TENANT);
+    let client = block_on(super::builder(&provider).issuer_template(TEMPLATE).build()).unwrap();
+    let session = sign_in(&client, &provider).unwrap();
+    assert_eq!(session.identity().unwrap().key(), ("https://issuer.test/t-1/v2.0", "alice"));
+    assert!(block_on(session.user_info()).is_ok());
+    assert!(client.restore(session.record().unwrap()).is_ok());
+    // Without the option it is another issuer's document.
+    let error = block_on(super::builder(&provider).build()).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::IssuerMismatch));
+    // A token of another tenant than it says, of none, or of an issuer of another form.
+    for edits in [ANOTHER, &TENANT[..1], &TENANT[1..]] {
+        let provider = set_up(edits);
+        let client = block_on(super::builder(&provider).issuer_template(TEMPLATE).build()).unwrap();
+        assert_eq!(sign_in(&client, &provider).unwrap_err().reason(), Reason::IssuerMismatch);
+    }
+}

@@ -47,6 +47,7 @@ members! {
         response_type: &'de RawValue,
         access_token: &'de RawValue,
         id_token: &'de RawValue,
+        tid: &'de RawValue,
     }
 }
 
@@ -100,6 +101,11 @@ impl<'a> Found<'a> {
     pub(super) fn is_logout(&self) -> bool {
         let events = self.0.events.and_then(|events| read::<Events<'_>>(events.get()).ok());
         events.and_then(|events| events.logout).is_some_and(is_object)
+    }
+
+    /// The tenant of a server that has many.
+    pub(super) fn tid(&self) -> Option<Text<'a>> {
+        self.0.tid.and_then(|tid| serde_json::from_str(tid.get()).ok())
     }
 
     /// Whether what a server says about a token is an object (RFC 9701 §5).

@@ -16,6 +16,7 @@ use crate::{
     crypto::{KeyKind, SignatureAlgorithm},
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
+    oauth2::server::IssuerTemplate,
     secret::same,
     time::Timestamp,
 };
@@ -61,6 +62,8 @@ pub struct Validator {
     leeway: Duration,
     /// Whether what nobody is named in is taken, too.
     is_for_all: bool,
+    /// In place of the issuer, if there are many.
+    template: Option<IssuerTemplate>,
 }
 
 impl Validator {
@@ -92,7 +95,14 @@ impl Validator {
     }
 
     fn with(kind: Kind, issuer: Option<Box<str>>, audience: Option<Box<str>>) -> Self {
-        Self { kind, issuer, audience, others: Vec::new(), leeway: LEEWAY, is_for_all: false }
+        Self { kind, issuer, audience, others: Vec::new(), leeway: LEEWAY, is_for_all: false, template: None }
+    }
+
+    /// Takes JWTs of the issuers of this template in place of the one issuer, each of the tenant that it names (`tid`).
+    #[must_use]
+    pub fn with_issuer_template(mut self, template: IssuerTemplate) -> Self {
+        self.template = Some(template);
+        self
     }
 
     /// Lets clocks differ by this much in place of 30 seconds; more than a minute is a minute.
@@ -200,9 +210,12 @@ impl Validator {
         let rules = self.kind.rules();
         let waived = if self.is_for_all { Claims::of_others() } else { Claims::NONE };
         check_table(self.kind, rules, waived, found)?;
-        if let Some(issuer) = &self.issuer
-            && found.iss().is_none_or(|iss| **iss != **issuer)
-        {
+        let is_issuer = |iss: &str| match (&self.template, &self.issuer) {
+            (Some(template), _) => found.tid().is_some_and(|tid| template.fits(iss, &tid)),
+            (None, Some(issuer)) => *iss == **issuer,
+            (None, None) => true,
+        };
+        if self.issuer.is_some() && !found.iss().is_some_and(|iss| is_issuer(iss)) {
             return Err(untrusted(Reason::IssuerMismatch));
         }
         if let (Some(audience), Some(aud)) = (&self.audience, found.aud()) {

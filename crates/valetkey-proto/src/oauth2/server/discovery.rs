@@ -8,7 +8,7 @@
 
 use valetkey_http::Response;
 
-use super::{Issuer, ServerMetadata, WellKnown};
+use super::{Issuer, IssuerTemplate, ServerMetadata, WellKnown};
 use crate::{
     call::{Call, Exchange, Retry},
     draft::Draft,
@@ -23,6 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct MetadataRequest {
     issuer: Issuer,
+    template: Option<IssuerTemplate>,
     url: Endpoint,
 }
 
@@ -33,7 +34,14 @@ impl MetadataRequest {
     ///
     /// As [`Issuer::metadata_url`].
     pub fn new(issuer: &Issuer, document: &WellKnown) -> Result<Self> {
-        Ok(Self { issuer: issuer.clone(), url: issuer.metadata_url(document)? })
+        Ok(Self { issuer: issuer.clone(), template: None, url: issuer.metadata_url(document)? })
+    }
+
+    /// The document stands for the issuers of this template.
+    #[must_use]
+    pub fn with_template(mut self, template: IssuerTemplate) -> Self {
+        self.template = Some(template);
+        self
     }
 }
 
@@ -50,7 +58,10 @@ impl Exchange for MetadataRequest {
 
     fn response(&self, response: Response, _: Timestamp, _: &Env<'_>) -> Result<ServerMetadata> {
         json(&response)?;
-        ServerMetadata::parse(&self.issuer, response.body())
+        match &self.template {
+            Some(template) => ServerMetadata::parse_for(&self.issuer, template, response.body()),
+            None => ServerMetadata::parse(&self.issuer, response.body()),
+        }
     }
 }
 
@@ -71,8 +82,28 @@ impl Discovery {
     ///
     /// As [`Issuer::metadata_url`].
     pub fn new(issuer: &Issuer) -> Result<Self> {
-        let call = Call::anonymous(MetadataRequest::new(issuer, &WellKnown::OpenId)?);
-        let rest = vec![MetadataRequest::new(issuer, &WellKnown::AuthorizationServer)?];
+        Self::of(issuer, None)
+    }
+
+    /// Looks for a document that stands for the issuers of this template.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuer::metadata_url`].
+    pub fn of_template(issuer: &Issuer, template: &IssuerTemplate) -> Result<Self> {
+        Self::of(issuer, Some(template))
+    }
+
+    fn of(issuer: &Issuer, template: Option<&IssuerTemplate>) -> Result<Self> {
+        let request = |document| -> Result<MetadataRequest> {
+            let request = MetadataRequest::new(issuer, &document)?;
+            Ok(match template {
+                Some(template) => request.with_template(template.clone()),
+                None => request,
+            })
+        };
+        let call = Call::anonymous(request(WellKnown::OpenId)?);
+        let rest = vec![request(WellKnown::AuthorizationServer)?];
         Ok(Self { call, rest: rest.into_iter(), first: None })
     }
 }

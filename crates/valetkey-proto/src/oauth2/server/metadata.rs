@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::Issuer;
+use super::{Issuer, IssuerTemplate};
 use crate::{
     endpoint::Endpoint,
     error::{Error, ErrorKind, Reason, Result},
@@ -31,6 +31,7 @@ use crate::{
 #[derive(Clone)]
 pub struct ServerMetadata {
     issuer: Issuer,
+    template: Option<IssuerTemplate>,
     authorization_endpoint: Option<Endpoint>,
     token_endpoint: Option<Endpoint>,
     names_issuer: bool,
@@ -65,6 +66,7 @@ impl ServerMetadata {
     pub fn new(issuer: Issuer) -> Self {
         Self {
             issuer,
+            template: None,
             authorization_endpoint: None,
             token_endpoint: None,
             names_issuer: false,
@@ -88,16 +90,30 @@ impl ServerMetadata {
     /// [`Reason::MissingParameter`] without an issuer, [`Reason::InvalidUrl`] or [`Reason::InsecureUrl`] if an
     /// endpoint is not `https`.
     pub fn parse(issuer: &Issuer, document: &Bytes) -> Result<Self> {
+        Self::read(issuer, None, document)
+    }
+
+    /// Reads a document that stands for the issuers of this template, and names it in the place of an issuer.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_for(issuer: &Issuer, template: &IssuerTemplate, document: &Bytes) -> Result<Self> {
+        Self::read(issuer, Some(template), document)
+    }
+
+    fn read(issuer: &Issuer, template: Option<&IssuerTemplate>, document: &Bytes) -> Result<Self> {
         let malformed = |_| Error::new(ErrorKind::Protocol, Reason::Malformed);
         let read: Document<'_> = read(std::str::from_utf8(document).map_err(malformed)?)?;
         let named = read
             .issuer
             .ok_or_else(|| Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("issuer"))?;
-        if *named != *issuer.as_str() {
+        if *named != *template.map_or(issuer.as_str(), IssuerTemplate::as_str) {
             return Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch));
         }
         Ok(Self {
             issuer: issuer.clone(),
+            template: template.cloned(),
             authorization_endpoint: learned(
                 issuer,
                 read.authorization_endpoint.as_deref(),
@@ -152,6 +168,28 @@ impl ServerMetadata {
     pub fn with_issuer_in_responses(mut self) -> Self {
         self.names_issuer = true;
         self
+    }
+
+    /// Says that the server has many tenants, whose issuers are of this template.
+    #[must_use]
+    pub fn with_issuer_template(mut self, template: IssuerTemplate) -> Self {
+        self.template = Some(template);
+        self
+    }
+
+    /// The template of the issuers of its tenants, if it has many.
+    #[must_use]
+    pub fn issuer_template(&self) -> Option<&IssuerTemplate> {
+        self.template.as_ref()
+    }
+
+    /// Whether this server makes ID tokens by the name of this issuer.
+    #[must_use]
+    pub fn speaks_for(&self, issuer: &str) -> bool {
+        match &self.template {
+            Some(template) => template.tenant(issuer).is_some(),
+            None => issuer == self.issuer.as_str(),
+        }
     }
 
     /// The issuer.

@@ -117,8 +117,7 @@ impl TokenRecord {
         );
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
-            let id_token = IdToken::of_record(&text).filter(|token| token.issuer() == issuer.as_str())?;
-            tokens = tokens.with_id_token(id_token);
+            tokens = tokens.with_id_token(IdToken::of_record(&text)?);
         }
         let client = ClientId::parse(&wire.client_id?).ok()?;
         Some(Self { issuer, client, generation: wire.generation?, tokens: Arc::new(tokens), others })
