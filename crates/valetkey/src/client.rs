@@ -160,7 +160,8 @@ impl Client {
         Ok(self.session(tokens, user, dpop))
     }
 
-    /// Ends a sign-in that asked for an ID token alone ([`ResponseType::IdToken`](crate::oauth2::authorization::ResponseType::IdToken)): who the user is, and no access to
+    /// Ends a sign-in that asked for an ID token alone
+    /// ([`ResponseType::IdToken`](crate::oauth2::authorization::ResponseType::IdToken)): who the user is, and no access to
     /// anything. Of another sign-in it verifies what the browser brought and leaves the code alone.
     ///
     /// # Errors

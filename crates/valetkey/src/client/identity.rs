@@ -185,33 +185,40 @@ impl Client {
     pub(super) async fn by_keys<T>(
         &self,
         relation: &Arc<Relation>,
-        check: impl Fn(&Keys) -> Result<T> + Send,
+        check: impl Fn(&Keys) -> Result<T>,
     ) -> Result<T> {
         let keys = self.keys(relation).await?;
-        let now = self.0.runtime.now();
         match check(&keys) {
-            Err(error) if error.reason() == Reason::KeyNotFound && keys.may_be_sought(now) => {
-                let keys = self.renew_keys(relation, Some(&keys), Some(now)).await?;
-                check(&keys)
-            }
-            outcome => outcome,
+            Ok(checked) => Ok(checked),
+            Err(error) => check(&*self.keys_after(error, relation, &keys).await?),
         }
     }
 
-    /// Asks for something that is signed, and once more as [`by_keys`](Self::by_keys) does.
+    /// The keys that the server has now, if this error says that one is not known and they may be asked for; or the error.
+    async fn keys_after(
+        &self,
+        error: Error,
+        relation: &Arc<Relation>,
+        keys: &Arc<Keys>,
+    ) -> Result<Arc<Keys>> {
+        let now = self.0.runtime.now();
+        if error.reason() != Reason::KeyNotFound || !keys.may_be_sought(now) {
+            return Err(error);
+        }
+        self.renew_keys(relation, Some(keys), Some(now)).await
+    }
+
+    /// Asks for something that is signed and changes nothing, and once more if it names a key that was not known: the answer
+    /// is read where it is asked for, so that it cannot be read again by other keys.
     pub(super) async fn ask_by_keys<T>(
         &self,
         relation: &Arc<Relation>,
         ask: impl AsyncFn(&Keys) -> Result<T>,
     ) -> Result<T> {
         let keys = self.keys(relation).await?;
-        let now = self.0.runtime.now();
         match ask(&keys).await {
-            Err(error) if error.reason() == Reason::KeyNotFound && keys.may_be_sought(now) => {
-                let keys = self.renew_keys(relation, Some(&keys), Some(now)).await?;
-                ask(&keys).await
-            }
-            outcome => outcome,
+            Ok(answer) => Ok(answer),
+            Err(error) => ask(&*self.keys_after(error, relation, &keys).await?).await,
         }
     }
 
