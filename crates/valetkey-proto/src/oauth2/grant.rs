@@ -14,11 +14,19 @@ pub use device_code::{
 pub use jwt_bearer::JwtBearerGrant;
 pub use refresh_token::RefreshTokenGrant;
 
+use valetkey_http::Response;
+
 use crate::{
+    draft::Draft,
     endpoint::Endpoint,
     error::{Error, ErrorKind, Reason, Result},
     form::Form,
-    oauth2::{Scope, server::ServerMetadata, token::Strictness},
+    oauth2::{
+        Scope,
+        server::ServerMetadata,
+        token::{Strictness, TokenResponse},
+    },
+    time::Timestamp,
 };
 
 /// What all grants share: where they go, how the answer is read, and parameters beyond the standard's.
@@ -70,10 +78,22 @@ impl TokenRequest {
         Ok(())
     }
 
+    /// The beginning of every token request's form (RFC 6749 §4).
     fn form(&self, grant_type: &str) -> Form {
         let mut form = Form::with_capacity(CAPACITY);
         form.push("grant_type", grant_type);
         form
+    }
+
+    /// The request with this form, which is complete but for what the program added.
+    fn draft(&self, mut form: Form) -> Draft {
+        form.extend(&self.extra);
+        Draft::post(&self.endpoint, form)
+    }
+
+    /// Reads the answer to a request that was handed out at `asked`.
+    fn read(&self, response: &Response, asked: Timestamp) -> Result<TokenResponse> {
+        TokenResponse::parse(response, asked, self.strictness)
     }
 }
 

@@ -53,12 +53,11 @@ impl Exchange for AuthorizationCodeGrant {
         let mut form = self.request.form("authorization_code");
         form.push("code", self.received.code().map(AuthorizationCode::expose).unwrap_or_default())
             .push("redirect_uri", self.received.redirect_uri().as_str())
-            .push("code_verifier", self.received.verifier.expose())
-            .extend(&self.request.extra);
-        Ok(Draft::post(&self.request.endpoint, form))
+            .push("code_verifier", self.received.verifier.expose());
+        Ok(self.request.draft(form))
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        TokenResponse::parse(&response, asked, self.request.strictness)
+        self.request.read(&response, asked)
     }
 }

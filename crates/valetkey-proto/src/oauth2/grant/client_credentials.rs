@@ -43,11 +43,11 @@ impl Exchange for ClientCredentialsGrant {
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("client_credentials");
-        form.push("scope", self.scope.as_ref().map_or("", Scope::as_str)).extend(&self.request.extra);
-        Ok(Draft::post(&self.request.endpoint, form))
+        form.push("scope", self.scope.as_ref().map_or("", Scope::as_str));
+        Ok(self.request.draft(form))
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        TokenResponse::parse(&response, asked, self.request.strictness)
+        self.request.read(&response, asked)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     draft::Draft,
     error::Result,
     flow::Env,
+    form::Form,
     oauth2::{Scope, server::ServerMetadata, token::TokenResponse},
     time::Timestamp,
 };
@@ -57,9 +58,9 @@ impl Exchange for DeviceAuthorizationRequest {
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
-        let mut form = self.request.extra.clone();
+        let mut form = Form::new();
         form.push("scope", self.scope.as_ref().map_or("", Scope::as_str));
-        Ok(Draft::post(&self.request.endpoint, form))
+        Ok(self.request.draft(form))
     }
 
     fn response(
@@ -105,11 +106,11 @@ impl Exchange for DeviceCodeGrant {
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("urn:ietf:params:oauth:grant-type:device_code");
-        form.push("device_code", self.device.device_code().expose()).extend(&self.request.extra);
-        Ok(Draft::post(&self.request.endpoint, form))
+        form.push("device_code", self.device.device_code().expose());
+        Ok(self.request.draft(form))
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        TokenResponse::parse(&response, asked, self.request.strictness)
+        self.request.read(&response, asked)
     }
 }

@@ -85,14 +85,14 @@ impl Exchange for JwtBearerGrant {
 
     fn request(&self, env: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("urn:ietf:params:oauth:grant-type:jwt-bearer");
-        form.push("scope", self.scope.as_ref().map_or("", Scope::as_str)).extend(&self.request.extra);
+        form.push("scope", self.scope.as_ref().map_or("", Scope::as_str));
         match &self.assertion {
             Source::Given(assertion) => {
                 form.push("assertion", assertion.expose());
-                Ok(Draft::post(&self.request.endpoint, form))
+                Ok(self.request.draft(form))
             }
             Source::Made(assertion) => {
-                let mut draft = Draft::post(&self.request.endpoint, form);
+                let mut draft = self.request.draft(form);
                 let claims = assertion.claims(env)?;
                 assertion.writer()?.sign_into(&mut draft, &claims, Place::Form("assertion"))?;
                 Ok(draft)
@@ -101,7 +101,7 @@ impl Exchange for JwtBearerGrant {
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        TokenResponse::parse(&response, asked, self.request.strictness)
+        self.request.read(&response, asked)
     }
 }
 

@@ -54,13 +54,12 @@ impl Exchange for RefreshTokenGrant {
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let mut form = self.request.form("refresh_token");
         form.push("refresh_token", self.refresh_token.expose())
-            .push("scope", self.scope.as_ref().map_or("", Scope::as_str))
-            .extend(&self.request.extra);
-        Ok(Draft::post(&self.request.endpoint, form))
+            .push("scope", self.scope.as_ref().map_or("", Scope::as_str));
+        Ok(self.request.draft(form))
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        TokenResponse::parse(&response, asked, self.request.strictness).map_err(|error| {
+        self.request.read(&response, asked).map_err(|error| {
             // Final for this token: it was used, revoked or is too old (RFC 6749 §5.2).
             let is_final = error.response().is_some_and(|refused| *refused.code() == ErrorCode::InvalidGrant);
             if is_final { error.with_reason(Reason::RefreshDenied) } else { error }
