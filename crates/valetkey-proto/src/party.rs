@@ -20,6 +20,7 @@ use crate::{
     oauth1,
     oauth2::{
         client::{Asserted, ClientAuth, ClientId, Method},
+        resource::Placement,
         server::Issuer,
     },
     secret::{AccessToken, ClientSecret, Wiped, wiped},
@@ -40,11 +41,15 @@ enum Auth {
     None,
     /// `Authorization: Basic …`, made once.
     Basic(HeaderValue),
+    /// The same, and the client's name in the form.
+    BasicAndId(HeaderValue, ClientId),
     Post(ClientId, ClientSecret),
     /// A public client names itself (RFC 6749 §3.2.1).
     Public(ClientId),
     Assertion(Box<Asserted>),
     Bearer(AccessToken, Arc<[Origin]>),
+    /// A token that stands elsewhere than RFC 6750 §2.1 has it.
+    Placed(AccessToken, Arc<[Origin]>, Arc<Placement>),
     OAuth1(Box<oauth1::Signer>),
 }
 
@@ -68,13 +73,11 @@ impl Party {
             Method::None => Auth::Public(id.clone()),
             Method::Assertion(key) => Auth::Assertion(Box::new(Asserted::new(&issuer, id, key)?)),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
-            Method::Basic(secret) => {
-                let mut text =
-                    Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
-                form::encode(&mut text, id.as_str());
-                text.push(':');
-                form::encode(&mut text, secret.expose());
-                Auth::Basic(basic(&text)?)
+            Method::Basic(secret) => Auth::Basic(encoded(id, secret)?),
+            Method::BasicAndId(secret) => Auth::BasicAndId(encoded(id, secret)?, id.clone()),
+            Method::Bearer(secret) => {
+                let text = Wiped::new(["Bearer ", secret.expose()].concat());
+                Auth::BasicAndId(sensitive(text.as_bytes().to_vec())?, id.clone())
             }
             Method::BasicRaw(secret) => {
                 // RFC 7617 §2: the first colon ends the user id.
@@ -93,6 +96,17 @@ impl Party {
     #[must_use]
     pub fn bearer(issuer: Issuer, token: AccessToken, origins: Arc<[Origin]>) -> Self {
         Self::with(Some(issuer), Auth::Bearer(token, origins))
+    }
+
+    /// The bearer of a token that stands elsewhere in a request than RFC 6750 §2.1 has it.
+    #[must_use]
+    pub fn bearer_by(
+        issuer: Issuer,
+        token: AccessToken,
+        origins: Arc<[Origin]>,
+        placement: Arc<Placement>,
+    ) -> Self {
+        Self::with(Some(issuer), Auth::Placed(token, origins, placement))
     }
 
     /// Whoever this signer signs for (RFC 5849 §3), at a server of OAuth 1.0 and at its APIs.
@@ -116,7 +130,7 @@ impl Party {
 
     /// The access token that requests show.
     pub(crate) fn access_token(&self) -> Option<&AccessToken> {
-        if let Auth::Bearer(token, _) = &self.auth { Some(token) } else { None }
+        if let Auth::Bearer(token, _) | Auth::Placed(token, ..) = &self.auth { Some(token) } else { None }
     }
 
     /// Authenticates a request, anew at every attempt.
@@ -135,6 +149,11 @@ impl Party {
                 // The id alone proves nothing, and some servers want it in the form as well.
                 refuse_credentials(draft, &["client_secret", "client_assertion"])?;
                 draft.headers_mut().insert(AUTHORIZATION, header.clone());
+            }
+            Auth::BasicAndId(header, id) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
+                draft.headers_mut().insert(AUTHORIZATION, header.clone());
+                draft.form_mut().ok_or_else(no_form)?.push("client_id", id.as_str());
             }
             Auth::Post(id, secret) => {
                 refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
@@ -155,6 +174,13 @@ impl Party {
                 }
                 refuse_credentials(draft, &[])?;
                 draft.headers_mut().insert(AUTHORIZATION, token.header().clone());
+            }
+            Auth::Placed(token, origins, placement) => {
+                if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
+                    return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
+                }
+                refuse_credentials(draft, &[])?;
+                draft.place(token, placement)?;
             }
         }
         Ok(())
@@ -178,13 +204,27 @@ impl Party {
 /// The units of a full budget.
 const BUDGET: u32 = 500;
 
+/// `Basic` credentials, form-encoded first (RFC 6749 §2.3.1).
+fn encoded(id: &ClientId, secret: &ClientSecret) -> Result<HeaderValue> {
+    let mut text = Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
+    form::encode(&mut text, id.as_str());
+    text.push(':');
+    form::encode(&mut text, secret.expose());
+    basic(&text)
+}
+
 /// `Basic` credentials (RFC 7617 §2) as a header value that is wiped and marked sensitive.
 fn basic(credentials: &str) -> Result<HeaderValue> {
     let mut text = "Basic ".to_owned();
     text.reserve_exact(credentials.len().div_ceil(3) * 4);
     STANDARD.encode_string(credentials, &mut text);
+    sensitive(text.into_bytes())
+}
+
+/// A header value that is wiped and not shown.
+fn sensitive(text: Vec<u8>) -> Result<HeaderValue> {
     let invalid = |_| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client credentials");
-    let mut value = HeaderValue::from_maybe_shared(wiped(text.into_bytes())).map_err(invalid)?;
+    let mut value = HeaderValue::from_maybe_shared(wiped(text)).map_err(invalid)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -213,7 +253,8 @@ impl fmt::Debug for Party {
             Auth::Post(..) => "post",
             Auth::Public(_) => "public",
             Auth::Assertion(_) => "assertion",
-            Auth::Bearer(..) => "bearer",
+            Auth::BasicAndId(..) => "basic",
+            Auth::Bearer(..) | Auth::Placed(..) => "bearer",
             Auth::OAuth1(_) => "oauth1",
         };
         f.debug_struct("Party").field("issuer", &self.issuer).field("auth", &auth).finish_non_exhaustive()
