@@ -110,6 +110,12 @@ impl Draft {
 
     /// Has it changed as this provider wants it when it is complete.
     pub(crate) fn for_provider(mut self, policies: Option<&Arc<Policies>>, kind: RequestKind) -> Self {
+        self.follow(policies, kind);
+        self
+    }
+
+    /// As [`for_provider`](Self::for_provider), for who does not own it.
+    pub(crate) fn follow(&mut self, policies: Option<&Arc<Policies>>, kind: RequestKind) {
         if let Some(policies) = policies {
             if let Body::Form(_) = self.body {
                 // Now, because a DPoP proof names it.
@@ -117,7 +123,6 @@ impl Draft {
             }
             self.policies = Some((Arc::clone(policies), kind));
         }
-        self
     }
 
     /// Puts an access token into it.

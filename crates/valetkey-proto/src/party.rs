@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::{HeaderValue, Uri, header::AUTHORIZATION};
 
 use crate::{
     draft::Draft,
@@ -20,8 +20,9 @@ use crate::{
     oauth1,
     oauth2::{
         client::{Asserted, ClientAuth, ClientId, Method},
+        profile::{Policies, RequestKind},
         resource::Placement,
-        server::Issuer,
+        server::{Issuer, ServerMetadata},
     },
     secret::{AccessToken, ClientSecret, Wiped, wiped},
 };
@@ -35,6 +36,9 @@ pub struct Party {
     issuer: Option<Issuer>,
     auth: Auth,
     budget: AtomicU32,
+    /// Where the access token stands, if that is not where RFC 6750 §2.1 has it.
+    placement: Option<Arc<Placement>>,
+    policies: Option<Arc<Policies>>,
 }
 
 enum Auth {
@@ -48,8 +52,6 @@ enum Auth {
     Public(ClientId),
     Assertion(Box<Asserted>),
     Bearer(AccessToken, Arc<[Origin]>),
-    /// A token that stands elsewhere than RFC 6750 §2.1 has it.
-    Placed(AccessToken, Arc<[Origin]>, Arc<Placement>),
     OAuth1(Box<oauth1::Signer>),
 }
 
@@ -98,15 +100,50 @@ impl Party {
         Self::with(Some(issuer), Auth::Bearer(token, origins))
     }
 
-    /// The bearer of a token that stands elsewhere in a request than RFC 6750 §2.1 has it.
+    /// Puts the access token elsewhere in requests than RFC 6750 §2.1 has it.
     #[must_use]
-    pub fn bearer_by(
-        issuer: Issuer,
-        token: AccessToken,
-        origins: Arc<[Origin]>,
-        placement: Arc<Placement>,
-    ) -> Self {
-        Self::with(Some(issuer), Auth::Placed(token, origins, placement))
+    pub fn with_placement(mut self, placement: Arc<Placement>) -> Self {
+        self.placement = Some(placement);
+        self
+    }
+
+    /// Uses APIs as the profile of this server says, if it has one: where tokens stand, and what the profile's hooks do.
+    #[must_use]
+    pub fn with_server(mut self, server: &ServerMetadata) -> Self {
+        self.policies = server.policies().cloned();
+        self.placement = server.placement();
+        self
+    }
+
+    /// Where access tokens stand, if that is not where RFC 6750 §2.1 has them.
+    #[must_use]
+    pub fn placement(&self) -> Option<&Arc<Placement>> {
+        self.placement.as_ref()
+    }
+
+    /// Puts the access token into a request that is sent by other means; nothing else of it is changed.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::OriginNotAllowed`] unless the request goes to one of the origins;
+    /// [`Reason::AlreadyAuthorized`]; [`Reason::InvalidValue`] if the token stands in a form, which here is not to be
+    /// seen, or this is the bearer of none.
+    pub fn attach<B>(&self, request: &mut http::Request<B>) -> Result<()> {
+        let Auth::Bearer(token, origins) = &self.auth else {
+            return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("no access token"));
+        };
+        check_origin(origins, request.uri())?;
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+        }
+        let Some(placement) = &self.placement else {
+            request.headers_mut().insert(AUTHORIZATION, token.header().clone());
+            return Ok(());
+        };
+        let mut uri = request.uri().clone();
+        placement.put(token, &mut uri, request.headers_mut(), None)?;
+        *request.uri_mut() = uri;
+        Ok(())
     }
 
     /// Whoever this signer signs for (RFC 5849 §3), at a server of OAuth 1.0 and at its APIs.
@@ -119,7 +156,7 @@ impl Party {
     }
 
     fn with(issuer: Option<Issuer>, auth: Auth) -> Self {
-        Self { issuer, auth, budget: AtomicU32::new(BUDGET) }
+        Self { issuer, auth, budget: AtomicU32::new(BUDGET), placement: None, policies: None }
     }
 
     /// The issuer of the server, unless this is nobody in particular.
@@ -130,7 +167,7 @@ impl Party {
 
     /// The access token that requests show.
     pub(crate) fn access_token(&self) -> Option<&AccessToken> {
-        if let Auth::Bearer(token, _) | Auth::Placed(token, ..) = &self.auth { Some(token) } else { None }
+        if let Auth::Bearer(token, _) = &self.auth { Some(token) } else { None }
     }
 
     /// Authenticates a request, anew at every attempt.
@@ -169,18 +206,13 @@ impl Party {
                 client.append(draft, env)?;
             }
             Auth::Bearer(token, origins) => {
-                if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
-                    return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
-                }
+                check_origin(origins, draft.uri())?;
                 refuse_credentials(draft, &[])?;
-                draft.headers_mut().insert(AUTHORIZATION, token.header().clone());
-            }
-            Auth::Placed(token, origins, placement) => {
-                if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
-                    return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
+                match &self.placement {
+                    None => drop(draft.headers_mut().insert(AUTHORIZATION, token.header().clone())),
+                    Some(placement) => draft.place(token, placement)?,
                 }
-                refuse_credentials(draft, &[])?;
-                draft.place(token, placement)?;
+                draft.follow(self.policies.as_ref(), RequestKind::Resource);
             }
         }
         Ok(())
@@ -229,6 +261,14 @@ fn sensitive(text: Vec<u8>) -> Result<HeaderValue> {
     Ok(value)
 }
 
+/// A token goes to the APIs that it is for (RFC 6750 §5.2).
+fn check_origin(origins: &[Origin], uri: &Uri) -> Result<()> {
+    match origins.iter().any(|origin| origin.is_of(uri)) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed)),
+    }
+}
+
 /// Refuses an `Authorization` header and these parameters of client authentication.
 fn refuse_credentials(draft: &mut Draft, parameters: &[&str]) -> Result<()> {
     let has_header = draft.headers().contains_key(AUTHORIZATION);
@@ -254,7 +294,7 @@ impl fmt::Debug for Party {
             Auth::Public(_) => "public",
             Auth::Assertion(_) => "assertion",
             Auth::BasicAndId(..) => "basic",
-            Auth::Bearer(..) | Auth::Placed(..) => "bearer",
+            Auth::Bearer(..) => "bearer",
             Auth::OAuth1(_) => "oauth1",
         };
         f.debug_struct("Party").field("issuer", &self.issuer).field("auth", &auth).finish_non_exhaustive()

@@ -4,6 +4,7 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod jwt_bearer;
+mod probe;
 mod refresh_token;
 
 pub use authorization_code::AuthorizationCodeGrant;
@@ -12,6 +13,7 @@ pub use device_code::{
     DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling,
 };
 pub use jwt_bearer::JwtBearerGrant;
+pub use probe::AuthenticationProbe;
 pub use refresh_token::RefreshTokenGrant;
 
 use std::sync::Arc;
