@@ -138,7 +138,11 @@ impl PendingAuthorization {
     /// Whether these parameters carry the state, unless the provider refuses that there is one.
     fn is_ours(&self, parameters: &Parameters) -> bool {
         match self.asked.otherwise.left_out.state {
-            true => parameters.contains(self.code_name()) || parameters.contains("error"),
+            // None was sent, so that a state is somebody else's.
+            true => {
+                let says = |name| parameters.contains(name);
+                (says(self.code_name()) || says("error")) && !says("state")
+            }
             false => parameters.is("state", &self.state.0),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{AUTHORIZATION, CONTENT_LENGTH},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH},
 };
 
 use crate::{
@@ -138,6 +138,8 @@ impl Placement {
                     return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
                 }
                 query.push(name, token.expose());
+                // RFC 6750 §2.3.
+                headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
             }
             Token::Form(name) => append(name, token, headers, body)?,
         }
