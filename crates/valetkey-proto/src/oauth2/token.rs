@@ -3,6 +3,7 @@
 mod kept;
 mod quirks;
 mod record;
+pub mod refresh;
 mod response;
 mod set;
 
