@@ -114,6 +114,10 @@ pub enum Reason {
     SessionClosed,
     /// Tokens could not be kept where the program keeps them.
     NotKept,
+    /// A store could not be asked, or did not do what it was asked.
+    StoreFailed,
+    /// What a store keeps can be read or written by others.
+    StoreInsecure,
 
     // --- the server or the user said no ---
     /// The authorization response is an error: the user or the server refused.
@@ -487,6 +491,8 @@ impl Reason {
             Self::BackendRefused => "the backend cannot send this request",
             Self::TaskDropped => "the task was dropped before it was done",
             Self::NotKept => "the tokens could not be kept",
+            Self::StoreFailed => "the store did not do what it was asked",
+            Self::StoreInsecure => "others can read or write what is kept",
             Self::SessionClosed => "the session was closed",
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",

@@ -15,6 +15,10 @@ use crate::{
 const PREFIX: &str = "vk1.";
 /// The longest text that is opened: no cookie is longer.
 const MAX_TEXT: usize = 8 << 10;
+/// The longest sealed record of a store that is opened.
+const MAX_RECORD: usize = 2 << 20;
+/// What sealed records of stores are for.
+const RECORD: &str = "store";
 const NONCE: usize = 12;
 const CIPHER: ContentEncryption = ContentEncryption::A256Gcm;
 
@@ -82,6 +86,27 @@ impl SealingKeys {
         self
     }
 
+    /// Seals what a store keeps under this name as the `generation`-th: it opens as nothing else, so that records cannot be
+    /// moved, nor older ones put in the place of newer ones.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`].
+    pub fn seal_record(&self, name: &str, generation: u64, text: &str, env: &Env<'_>) -> Result<Secret> {
+        self.seal(&Label { purpose: RECORD, server: name, client: &generation.to_string() }, text, env)
+    }
+
+    /// Opens what [`seal_record`](Self::seal_record) sealed under the same name, as the same generation.
+    ///
+    /// # Errors
+    ///
+    /// `Untrusted`: [`Reason::SealBroken`].
+    pub fn open_record(&self, name: &str, generation: u64, text: &str, env: &Env<'_>) -> Result<Secret> {
+        let label = Label { purpose: RECORD, server: name, client: &generation.to_string() };
+        let opened = self.open_within(MAX_RECORD, &label, text, env)?;
+        Ok(Secret::new(opened.as_str()))
+    }
+
     pub(crate) fn seal(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Secret> {
         let mut nonce = [0; NONCE];
         env.random.fill(&mut nonce)?;
@@ -95,8 +120,18 @@ impl SealingKeys {
     }
 
     pub(crate) fn open(&self, label: &Label<'_>, text: &str, env: &Env<'_>) -> Result<Wiped<String>> {
+        self.open_within(MAX_TEXT, label, text, env)
+    }
+
+    fn open_within(
+        &self,
+        longest: usize,
+        label: &Label<'_>,
+        text: &str,
+        env: &Env<'_>,
+    ) -> Result<Wiped<String>> {
         let broken = || Error::new(ErrorKind::Untrusted, Reason::SealBroken);
-        let encoded = text.strip_prefix(PREFIX).filter(|text| text.len() <= MAX_TEXT).ok_or_else(broken)?;
+        let encoded = text.strip_prefix(PREFIX).filter(|text| text.len() <= longest).ok_or_else(broken)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| broken())?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(broken)?;
         let label = label.bytes();

@@ -6,6 +6,7 @@ pub mod oauth1;
 mod run;
 mod session;
 mod slot;
+pub mod store;
 
 pub use client::{
     Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, JwtBearer, Logout, Registrar,

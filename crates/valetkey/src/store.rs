@@ -1,0 +1,186 @@
+//! Where grants are kept, so that they outlive a program, and are shared by processes and machines.
+//!
+//! A [`Store`] keeps texts under keys, each with the number of times that it was written. A write names the one that it
+//! follows, so that of two who write at once one hears of the other. Everything else follows of that: the lease that keeps two
+//! from using one refresh token at once, taking over what a sibling renewed, and going on after a crash.
+
+mod file;
+mod key;
+mod memory;
+mod sealed;
+pub mod suite;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp, random, secret::Secret};
+
+pub use file::FileStore;
+pub use key::StoreKey;
+pub use memory::MemoryStore;
+pub use sealed::SealedStore;
+
+/// Keeps texts under keys. Write one for an engine of your own, and have [`suite`] try it.
+///
+/// Whatever it fails with is an [`Error`] of the kind `Store` whose text says what to do next. What cannot be read is never
+/// written over: it may be somebody's only copy.
+///
+/// ```
+/// use valetkey::store::{MemoryStore, Put, Store, StoreKey};
+/// # use valetkey::{oauth2::{client::ClientId, server::Issuer}, secret::Secret};
+/// # valetkey_testkit::block_on(async {
+///
+/// let store = MemoryStore::new();
+/// let key = StoreKey::grant(&Issuer::parse("https://as.example")?, &ClientId::parse("app")?, "alice");
+/// assert_eq!(store.put(&key, 1, &Secret::new("tokens"), None).await?, Put::Written);
+/// // Somebody else has written meanwhile: nothing is lost.
+/// assert_eq!(store.put(&key, 1, &Secret::new("others"), None).await?, Put::Conflict);
+/// assert_eq!(store.load(&key).await?.expect("it is there").text, Secret::new("tokens"));
+/// # Ok::<(), valetkey::Error>(())
+/// # }).unwrap();
+/// ```
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// What is kept under this key.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: what is kept cannot be read, or the engine cannot be asked.
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>>;
+
+    /// Writes this text as the `generation`-th under this key, if the one before is kept there; the first one, if nothing is.
+    /// When it returns [`Put::Written`], the text outlives a crash of the program, and of the machine where the engine can do
+    /// that. After `lifetime`, it may be forgotten.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: it is not known to be written. It may be all the same: whoever needs to know loads it.
+    async fn put(
+        &self,
+        key: &StoreKey,
+        generation: u64,
+        text: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<Put>;
+
+    /// Takes what is kept under this key away, and gives it to whoever was first.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    async fn take(&self, key: &StoreKey) -> Result<Option<Stored>>;
+
+    /// The keys that begin with this text, in order.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: the engine cannot be asked.
+    async fn list(&self, prefix: &str) -> Result<Vec<StoreKey>>;
+
+    /// Takes the lease of this key for this time, or keeps it if this owner has it: `false` if somebody else has. An owner that
+    /// died loses it when the time is over, or at once where the engine can tell.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: the engine cannot be asked. That is not `false`.
+    async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool>;
+
+    /// Gives the lease of this key back, if this owner has it.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: the engine cannot be asked. The lease then ends with its time.
+    async fn release(&self, key: &StoreKey, owner: &Owner) -> Result<()>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        (**self).load(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &StoreKey,
+        generation: u64,
+        text: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<Put> {
+        (**self).put(key, generation, text, lifetime).await
+    }
+
+    async fn take(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        (**self).take(key).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<StoreKey>> {
+        (**self).list(prefix).await
+    }
+
+    async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
+        (**self).lease(key, owner, time).await
+    }
+
+    async fn release(&self, key: &StoreKey, owner: &Owner) -> Result<()> {
+        (**self).release(key, owner).await
+    }
+}
+
+/// What is kept under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by authors of stores")]
+pub struct Stored {
+    /// How often it was written.
+    pub generation: u64,
+    /// The text.
+    pub text: Secret,
+}
+
+/// What came of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a write that is not known is an error")]
+pub enum Put {
+    /// It is written.
+    Written,
+    /// Something else is kept there than the one before, or nothing.
+    Conflict,
+}
+
+/// Whoever has a lease: nobody else has the same name.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Owner(Box<str>);
+
+impl Owner {
+    /// A name of 256 random bits.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`].
+    pub fn new(random: &dyn random::SecureRandom) -> Result<Self> {
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Owner").field(&self.0.get(..8).unwrap_or_default()).finish()
+    }
+}
+
+/// Until when something is kept that is written at this time.
+fn deadline(now: Timestamp, lifetime: Option<Duration>) -> Option<Timestamp> {
+    lifetime.map(|lifetime| now + lifetime)
+}
+
+/// What a store fails with, in words that say what to do.
+fn failed(reason: Reason, what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Store, reason).with_detail(what.into())
+}
