@@ -27,7 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let login = client.device().scope("openid read").start().await?;
     println!("go to {} and type {}", login.verification_uri(), login.user_code());
     // The same for a telephone, which then has the code already. Its user compares it with the one above (RFC 8628 §3.3.1).
-    if let Some(page) = login.verification_uri_complete().filter(|_| stdout().is_terminal()) {
+    let has_picture = stdout().is_terminal() || std::env::args().any(|argument| argument == "--picture");
+    if let Some(page) = login.verification_uri_complete().filter(|_| has_picture) {
         println!("or show this to a telephone:\n{}", picture(page)?);
     }
     let session = login.wait().await?;

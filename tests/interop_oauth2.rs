@@ -116,7 +116,7 @@ async fn servers_refuse_as_the_user_does() {
 async fn servers_post_what_they_answer() {
     for (server, client) in Server::each(Flow::FormPost) {
         let client = server.known(client).build().await.expect("discovery");
-        let request = client.authorize().scope("openid").response_mode(ResponseMode::FormPost);
+        let request = server.authorize(&client, "alice").response_mode(ResponseMode::FormPost);
         let (url, pending) = request.start().await.expect("a sign-in");
         let callback = server.visit(url.as_str()).await;
         client.redeem(pending, callback).await.expect("a session");

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::StatusCode;
 use valetkey::{
-    Client, ClientBuilder, Session,
+    Authorize, Client, ClientBuilder, Session,
     crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm, SigningKey},
     oauth2::{
         authorization::Callback,
@@ -25,6 +25,7 @@ use crate::{
     description::{Auth, Description, Flow, KnownClient, Quirk, Robot, User},
 };
 
+/// The secret of the clients of both of the project's servers.
 pub(crate) const SECRET: &str = "interop-secret-0123456789-0123456789-0123456789-0123456789-abcdef";
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:9999/cb";
 
@@ -184,14 +185,17 @@ impl Server {
         known.unwrap_or_else(|| panic!("{self} has no user {name}"))
     }
 
-    /// Signs the user in. oidc-provider gives a refresh token for `offline_access` with consent.
-    pub(crate) async fn sign_in(&self, client: &Client, user: &str) -> valetkey::Result<Session> {
+    /// A sign-in as it is described, not begun yet.
+    pub(crate) fn authorize(&self, client: &Client, user: &str) -> Authorize {
         let sign_in = &self.description.sign_in;
-        let mut request = client.authorize().scope(&sign_in.scope);
-        for (name, value) in sign_in.parameters.iter().chain(&self.user(user).parameters) {
-            request = request.parameter(name, value);
-        }
-        let (url, pending) = request.start().await?;
+        let parameters = sign_in.parameters.iter().chain(&self.user(user).parameters);
+        let request = client.authorize().scope(&sign_in.scope);
+        parameters.fold(request, |request, (name, value)| request.parameter(name, value))
+    }
+
+    /// Signs one of the users in.
+    pub(crate) async fn sign_in(&self, client: &Client, user: &str) -> valetkey::Result<Session> {
+        let (url, pending) = self.authorize(client, user).start().await?;
         let callback = self.visit_as(user, "", url.as_str()).await;
         client.redeem(pending, callback).await
     }

@@ -40,9 +40,9 @@ async fn s_dv_01_servers_sign_a_user_in_on_a_device() {
     for (server, client) in Server::each(Flow::Device) {
         let client = server.known(client).build().await.expect("discovery");
         let has_identity = !server.has(Quirk::DevicesHaveNoIdToken);
-        let scope = &server.description.sign_in.scope;
-        let scope = if has_identity { scope.clone() } else { scope.replace("openid ", "") };
-        let mut request = client.device().scope(scope);
+        let scopes = server.description.sign_in.scope.split(' ');
+        let scopes: Vec<_> = scopes.filter(|&scope| has_identity || scope != "openid").collect();
+        let mut request = client.device().scope(scopes.join(" "));
         for (name, value) in &server.description.sign_in.parameters {
             request = request.parameter(name, value);
         }

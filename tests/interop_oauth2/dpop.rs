@@ -69,8 +69,7 @@ async fn s_dp_04_servers_refuse_another_key() {
             let session = server.sign_in(&first, "alice").await.expect("a sign-in");
             assert_eq!(call(&userinfo(&first).await, &session).await, StatusCode::OK, "{algorithm}");
             // The code is bound to the key, too.
-            let request = first.authorize().scope("openid").parameter("login_hint", "alice");
-            let (url, pending) = request.start().await.expect("a sign-in");
+            let (url, pending) = server.authorize(&first, "alice").start().await.expect("a sign-in");
             let callback = server.visit(url.as_str()).await;
             let stranger = client(&other).await.expect("discovery");
             let error = stranger.redeem(pending, callback).await.expect_err("another key");
