@@ -4,6 +4,7 @@
 //! follows, so that of two who write at once one hears of the other. Everything else follows of that: the lease that keeps two
 //! from using one refresh token at once, taking over what a sibling renewed, and going on after a crash.
 
+mod clock;
 mod file;
 mod key;
 mod memory;

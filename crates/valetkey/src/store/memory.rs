@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use valetkey_proto::{Result, Timestamp, secret::Secret};
 
-use super::{Owner, Put, Store, StoreKey, Stored, deadline};
+use super::{Owner, Put, Store, StoreKey, Stored, clock, deadline};
 
 /// Keeps everything in memory: for one process, and for tests.
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ impl MemoryStore {
     }
 
     fn now(&self) -> Timestamp {
-        self.0.now.as_ref().map_or_else(SystemTime::now, |now| now()).into()
+        self.0.now.as_ref().map_or_else(clock::now, |now| now()).into()
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {

@@ -21,6 +21,10 @@ use super::{Owner, Put, Store, StoreKey, Stored};
 const LONG: Duration = Duration::from_secs(60);
 
 /// Everything below, on records of names that begin with `suite`. Both handles are of the same engine.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn all(one: &dyn Store, other: &dyn Store) {
     writes_follow_one_another(one, other).await;
     one_of_many_writes_wins(one, other).await;
@@ -47,6 +51,10 @@ async fn cleared(store: &dyn Store, parts: &[&str]) -> StoreKey {
 }
 
 /// A write names the one that it follows, and both handles see the same.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn writes_follow_one_another(one: &dyn Store, other: &dyn Store) {
     let key = cleared(one, &["writes"]).await;
     for generation in [0, 2, u64::MAX] {
@@ -67,6 +75,10 @@ pub async fn writes_follow_one_another(one: &dyn Store, other: &dyn Store) {
 }
 
 /// Of many writes at once that follow the same one, one is written.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn one_of_many_writes_wins(one: &dyn Store, other: &dyn Store) {
     let key = cleared(one, &["race"]).await;
     for generation in 1..=8 {
@@ -85,6 +97,10 @@ pub async fn one_of_many_writes_wins(one: &dyn Store, other: &dyn Store) {
 }
 
 /// Texts of every kind and length, unchanged.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn texts_come_back_as_they_were(one: &dyn Store, other: &dyn Store) {
     let key = cleared(one, &["texts"]).await;
     let texts = ["", "\n", "a\nb\r\n", "é \u{1f511}", "{\"a\": [1]}", &"x".repeat(100_000)];
@@ -99,6 +115,10 @@ pub async fn texts_come_back_as_they_were(one: &dyn Store, other: &dyn Store) {
 }
 
 /// Of many who take a record at once, one gets it; then it begins anew.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn what_is_taken_is_taken_once(one: &dyn Store, other: &dyn Store) {
     let key = cleared(one, &["taken"]).await;
     for round in 0..8 {
@@ -112,6 +132,10 @@ pub async fn what_is_taken_is_taken_once(one: &dyn Store, other: &dyn Store) {
 }
 
 /// Names are listed by how they begin, and none is taken for another.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn names_are_listed_and_told_apart(one: &dyn Store, other: &dyn Store) {
     let names = ["a", "A", "a b", "a/b", "..", "ä", "%61", "*", "a*", "\\", "'; --", &"l".repeat(300)];
     let mut keys = Vec::new();
@@ -132,6 +156,10 @@ pub async fn names_are_listed_and_told_apart(one: &dyn Store, other: &dyn Store)
 }
 
 /// A lease keeps everybody else out until it is given back, and is given back by its owner alone.
+///
+/// # Panics
+///
+/// If a store does not.
 pub async fn a_lease_has_one_owner(one: &dyn Store, other: &dyn Store) {
     let key = cleared(one, &["lease"]).await;
     let (first, second) = (owner(), owner());

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use valetkey_proto::{
@@ -15,7 +15,7 @@ use valetkey_proto::{
 };
 use zeroize::Zeroizing;
 
-use crate::store::{Owner, Put, StoreKey, Stored, deadline, failed};
+use crate::store::{Owner, Put, StoreKey, Stored, clock, deadline, failed};
 
 /// A folder with records.
 pub(super) struct Folder {
@@ -69,7 +69,7 @@ impl Folder {
             let what = "holds the record of another key: somebody has moved it; move it back, or away";
             return Err(unreadable(&path, what));
         }
-        let now = Timestamp::from(SystemTime::now());
+        let now = Timestamp::from(clock::now());
         Ok(Some(record)
             .filter(|record| record.until.is_none_or(|until| now < until))
             .map(|record| record.stored))
@@ -87,7 +87,7 @@ impl Folder {
         if present.checked_add(1) != Some(generation) {
             return Ok(Put::Conflict);
         }
-        let until = deadline(SystemTime::now().into(), lifetime).map_or(0, Timestamp::as_millis);
+        let until = deadline(clock::now().into(), lifetime).map_or(0, Timestamp::as_millis);
         let content = Zeroizing::new(
             [VERSION, key.as_str(), &generation.to_string(), &until.to_string(), text.expose(), ""]
                 .join("\n"),
@@ -125,11 +125,11 @@ impl Folder {
     }
 
     pub(super) fn lease(&mut self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
-        let until = Instant::now() + time;
+        let now = clock::instant();
         if let Some(lease) = self.leases.get_mut(key) {
-            let is_ours = lease.owner == *owner || lease.until <= Instant::now();
+            let is_ours = lease.owner == *owner || lease.until <= now;
             if is_ours {
-                (lease.owner, lease.until) = (owner.clone(), until);
+                (lease.owner, lease.until) = (owner.clone(), now + time);
             }
             return Ok(is_ours);
         }
@@ -137,7 +137,8 @@ impl Folder {
         let file = open_lock(&path)?;
         match file.try_lock() {
             Ok(()) => {
-                self.leases.insert(key.clone(), Lease { owner: owner.clone(), until, _file: file });
+                self.leases
+                    .insert(key.clone(), Lease { owner: owner.clone(), until: now + time, _file: file });
                 Ok(true)
             }
             Err(TryLockError::WouldBlock) => Ok(false),
@@ -157,11 +158,11 @@ impl Folder {
     fn lock_to_write(&self, key: &StoreKey) -> Result<File> {
         let path = self.place(key, WRITING);
         let file = open_lock(&path)?;
-        let begun = Instant::now();
+        let begun = clock::instant();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) if clock::instant() - begun < PATIENCE => clock::pause(LOOK),
                 Err(TryLockError::WouldBlock) => {
                     let what = format!("{} is locked by another program for 5 seconds", path.display());
                     return Err(failed(Reason::StoreFailed, what));
