@@ -14,8 +14,8 @@
 //!   Asking ───────────────▶ Keeping ───────────────▶ renewed
 //!      │  │ refused ──────▶ Reviewing ── moved ─────▶ adopted
 //!      │  │                     └─ as it was ───────▶ ended, by a mark in the store
-//!      │  └ lost ─────────▶ Waiting, then Loading, once
-//!      └ unspent ─────────▶ the intent is taken back, and the error is the outcome
+//!      │  └ lost ─────────▶ Noting ──▶ lost: once more, another time; or ended, if that was the second
+//!      └ unspent ─────────▶ Withdrawing ──▶ failed
 //! ```
 //!
 //! A server that rotates refresh tokens takes a second use of one for theft, and revokes the whole grant (RFC 9700 §4.14.2).
@@ -81,7 +81,7 @@ pub enum Deed<R> {
     Load,
     /// Write this, if the store holds what was written the time before.
     Put(Entry<R>),
-    /// Ask the server, by the refresh token of this record.
+    /// Ask the server, by the refresh token of this record. Hold on to the lease as long as that takes.
     Ask(R),
     /// Come back after this time. If the lease is held, it is held on to.
     Wait(Duration),
@@ -115,6 +115,8 @@ pub enum Report<R> {
     Lost,
     /// The server cannot have acted, or refused for a reason that is not the token's.
     Unspent,
+    /// The server gave tokens that are not to be used, for a refresh token that is now worth nothing.
+    Worthless,
 }
 
 /// How it ended.
@@ -134,6 +136,8 @@ pub enum Outcome<R> {
     Orphaned(R),
     /// Nothing renews it any more.
     Ended(Ended),
+    /// The answer was lost. Another transaction, a moment later, asks once more.
+    Lost,
     /// Nothing was lost, and nothing was got: by what the last [`Report`] told, or because others were at it for too long.
     Failed,
 }
@@ -144,7 +148,7 @@ pub enum Outcome<R> {
 pub struct Manner {
     /// Whether to ask the server although the store cannot be asked. Two who do so at once may lose the grant.
     pub without_store: bool,
-    /// Whether to ask once more when an answer was lost. If the server had not acted, that succeeds; if it had, its answer
+    /// Whether the next one asks once more when an answer was lost. If the server had not acted, that succeeds; if it had, its answer
     /// was lost to everybody, and asking loses nothing more.
     pub once_more: bool,
     /// How often to look whether somebody else who has the lease is done, four times a second.
@@ -172,8 +176,6 @@ impl Manner {
 const LOOK: Duration = Duration::from_millis(250);
 /// How long to wait at most between two tries to keep new tokens.
 const LONGEST_REST: Duration = Duration::from_secs(2);
-/// How long to wait before a lost answer is asked for once more.
-const MOMENT: Duration = Duration::from_secs(2);
 /// How often any other write is tried, and a conflict looked into.
 const TRIES: u8 = 3;
 
@@ -222,11 +224,13 @@ enum State<R> {
     Ending(Ended),
     /// The intent is being taken back.
     Withdrawing(Entry<R>),
+    /// That an answer was lost is being written down.
+    Noting,
     /// New tokens are being kept.
     Keeping(Entry<R>),
     /// New tokens were not kept, because something else is there.
     Reconciling(Entry<R>),
-    /// Somebody else has the lease, or an answer was lost.
+    /// Somebody else has the lease.
     Waiting,
     /// Before new tokens are tried to be kept once more.
     Resting(Entry<R>),
@@ -262,8 +266,10 @@ impl<R: Clone + PartialEq> Refresh<R> {
             }
             (State::Asking(entry), Report::Refused) => self.goes(State::Reviewing(entry), Deed::Load),
             (State::Asking(entry), Report::Unspent) => self.withdraw(entry),
+            (State::Asking(entry), Report::Worthless) => self.end(entry, Ended::RotationLost),
             // Whatever else came of it, the server may have acted.
             (State::Asking(entry), _) => self.lost(entry),
+            (State::Noting, _) => self.over(Outcome::Lost),
             (State::Reviewing(entry), Report::Loaded(Some(found))) if is_newer(&found, &entry) => {
                 self.over(Outcome::Adopted(found))
             }
@@ -344,11 +350,16 @@ impl<R: Clone + PartialEq> Refresh<R> {
     /// The server may have acted, and nobody knows.
     fn lost(&mut self, entry: Entry<R>) -> Deed<R> {
         self.lost += 1;
-        self.is_doubtful = true;
         if self.is_enough() {
             return self.end(entry, Ended::OutcomeUnknown);
         }
-        self.goes(State::Waiting, Deed::Wait(MOMENT))
+        let standing = match entry.standing {
+            Standing::InFlight { since, .. } => Standing::InFlight { since, lost: self.lost },
+            // Without the store, nobody hears of it.
+            Standing::Idle | Standing::Ended(_) => return self.over(Outcome::Lost),
+        };
+        let generation = entry.generation + 1;
+        self.goes(State::Noting, Deed::Put(Entry { generation, standing, ..entry }))
     }
 
     /// The server cannot have acted: the next one need not doubt it, unless there was doubt before.

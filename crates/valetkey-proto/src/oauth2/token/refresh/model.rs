@@ -219,7 +219,7 @@ impl World {
                         world.processes[at].in_use = Some(entry.clone());
                     }
                     Outcome::Orphaned(_) | Outcome::Ended(_) => world.processes[at].in_use = None,
-                    Outcome::Failed => {}
+                    Outcome::Failed | Outcome::Lost => {}
                 }
                 next.push(world);
             }
