@@ -431,6 +431,24 @@ fn is_newer<R: PartialEq>(found: &Entry<R>, entry: &Entry<R>) -> bool {
     found.record != entry.record && !matches!(found.standing, Standing::Ended(_))
 }
 
+impl Ended {
+    const ALL: [Self; 4] = [Self::LoggedOut, Self::Refused, Self::RotationLost, Self::OutcomeUnknown];
+
+    /// As records have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::Refused => "refused",
+            Self::RotationLost => "rotation_lost",
+            Self::OutcomeUnknown => "outcome_unknown",
+        }
+    }
+
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ended| ended.name() == name)
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
