@@ -78,7 +78,7 @@ impl Device {
     }
 }
 
-fn is_openid(scope: Option<&Scope>) -> bool {
+pub(super) fn is_openid(scope: Option<&Scope>) -> bool {
     scope.is_some_and(|scope| scope.contains("openid"))
 }
 
