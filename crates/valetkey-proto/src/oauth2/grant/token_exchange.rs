@@ -121,7 +121,7 @@ impl Exchange for TokenExchangeGrant {
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenExchangeResponse> {
         let tokens: TokenResponse = self.request.read(&response, asked)?;
-        TokenExchangeResponse::of(tokens, self.requested.as_ref())
+        TokenExchangeResponse::of(tokens, &response, self.requested.as_ref())
             .map_err(|error| error.with_status(response.status()))
     }
 }

@@ -41,11 +41,11 @@ pub(super) const ROWS: &[Fault] = &[
     // What was issued.
     said("exchange-issued-missing", REMOVED, MISSING),
     said("exchange-issued-null", &[Member::Set(ISSUED, b"null")], MISSING),
-    said("exchange-issued-number", &[Member::Set(ISSUED, b"17")], MISSING),
+    said("exchange-issued-number", &[Member::Set(ISSUED, b"17")], MALFORMED),
     said(
         "exchange-issued-list",
         &[Member::Set(ISSUED, b"[\"urn:ietf:params:oauth:token-type:access_token\"]")],
-        MISSING,
+        MALFORMED,
     ),
     said("exchange-issued-empty", &[Member::Set(ISSUED, b"\"\"")], WRONG_KIND),
     said("exchange-issued-jwt", JWT, WRONG_KIND),
@@ -53,7 +53,7 @@ pub(super) const ROWS: &[Fault] = &[
     said("exchange-issued-capitals", CAPITALS, WRONG_KIND),
     said("exchange-issued-escaped", ESCAPED, ACCEPTED),
     said("exchange-issued-twice", TWICE, DUPLICATE),
-    at_token("exchange-as-form", Effect::AsForm, MISSING),
+    at_token("exchange-as-form", Effect::AsForm, ACCEPTED),
     // How it is to be used.
     said("exchange-type-n-a", &[Member::Set("token_type", b"\"N_A\"")], WRONG_KIND),
     said("exchange-type-n-a-lower", &[Member::Set("token_type", b"\"n_a\"")], WRONG_KIND),

@@ -22,7 +22,6 @@ pub(super) const ROWS: &[Fault] = &[
     brought("implicit-state-wrong", &[Param::Set("state", "other")], STATE_MISMATCH),
     brought("implicit-state-missing", &[Param::Remove("state")], STATE_MISMATCH),
     brought("implicit-state-twice", &[Param::Repeat("state")], DUPLICATE),
-    brought("implicit-of-another-login", &[Param::OfAnotherLogin], STATE_MISMATCH),
     brought(
         "implicit-iss-wrong",
         &[Param::Set("iss", "https://evil.test")],

@@ -1,14 +1,40 @@
 //! What a token was exchanged for (RFC 8693 §2.2).
 
+use valetkey_http::Response;
+
 use super::{TokenTypeIdentifier, TypedToken};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
+    form::Parameters,
     oauth2::{
         Scope,
         token::{TokenResponse, TokenType},
     },
+    response::{
+        members::{members, read},
+        text,
+        value::Text,
+    },
     time::Timestamp,
 };
+
+members! {
+    /// What an exchange adds to the answer of the token endpoint.
+    struct Wire {
+        issued_token_type: Text<'de>,
+    }
+}
+
+/// What the answer says that was issued: in JSON, or in a form, as some old providers have it.
+fn issued(answer: &Response) -> Result<Option<TokenTypeIdentifier>> {
+    let text = text(answer)?;
+    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if json.trim_start().starts_with('{') {
+        let wire: Wire<'_> = read(json)?;
+        return Ok(wire.issued_token_type.as_deref().map(TokenTypeIdentifier::from));
+    }
+    Ok(Parameters::parse(text)?.get("issued_token_type").map(TokenTypeIdentifier::from))
+}
 
 /// The token that came for another, and what it is.
 ///
@@ -22,13 +48,16 @@ pub struct TokenExchangeResponse {
 
 impl TokenExchangeResponse {
     /// Checks that the server says what it issued, and that it is what was asked for.
-    pub(super) fn of(response: TokenResponse, requested: Option<&TokenTypeIdentifier>) -> Result<Self> {
-        let issued: Option<Box<str>> = response.extra("issued_token_type");
+    pub(super) fn of(
+        response: TokenResponse,
+        answer: &Response,
+        requested: Option<&TokenTypeIdentifier>,
+    ) -> Result<Self> {
         let missing = || {
             let error = Error::new(ErrorKind::Protocol, Reason::MissingParameter);
             error.with_detail("issued_token_type")
         };
-        let issued = issued.as_deref().map(TokenTypeIdentifier::from).ok_or_else(missing)?;
+        let issued = issued(answer)?.ok_or_else(missing)?;
         if requested.is_some_and(|requested| *requested != issued) {
             let error = Error::new(ErrorKind::Protocol, Reason::UnsupportedTokenType);
             return Err(error.with_detail("issued_token_type"));
