@@ -8,6 +8,7 @@ mod binding;
 mod builder;
 mod credentials;
 mod device;
+mod direct;
 mod exchange;
 mod extension;
 mod identity;

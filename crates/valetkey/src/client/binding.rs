@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use valetkey_proto::{
-    Exchange, Result,
+    Result,
     oauth2::Scope,
     oauth2::{
         binding::{Dpop, KeptKey},
@@ -12,8 +12,7 @@ use valetkey_proto::{
     },
 };
 
-use super::{Client, relation::Relation};
-use crate::session::{Asking, Renewal, Session};
+use super::Client;
 
 /// What the program said of keys.
 #[derive(Clone)]
@@ -43,24 +42,6 @@ impl Client {
             Some(Binding::Own(dpop)) => dpop.clone().fitted_to(server)?,
         };
         Ok(Some(dpop.with_nonces(Arc::clone(&self.0.nonces))))
-    }
-
-    /// A session that asks for its first token when it is first needed, and for every other one anew.
-    pub(super) fn asking(self, asking: impl Asking + 'static) -> Result<Session> {
-        let dpop = self.new_key(self.known()?.server())?;
-        Ok(Session::new(self, Renewal::Asking(Arc::new(asking)), None, dpop))
-    }
-
-    /// Asks for tokens by this grant.
-    pub(super) async fn ask(
-        &self,
-        relation: &Relation,
-        grant: impl Exchange<Output = TokenResponse> + Send,
-        requested: Option<&Scope>,
-        dpop: Option<&Dpop>,
-    ) -> Result<TokenSet> {
-        let response = self.call_as(relation, grant, dpop.cloned()).await?;
-        hold(&response, requested, dpop)
     }
 
     /// The key that a code or tokens are bound to: the one that was kept with them, or the client's.

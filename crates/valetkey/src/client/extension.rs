@@ -77,7 +77,8 @@ impl Extension {
         self
     }
 
-    /// Gets tokens now. They are renewed by their refresh token, if they have one, and the parameters are forgotten.
+    /// Gets tokens now. They are renewed by their refresh token, if they have one, and the parameters are forgotten. If the
+    /// scope `openid` was asked for, the ID token is verified, and the session has an [`identity`](Session::identity).
     ///
     /// # Errors
     ///
@@ -86,10 +87,18 @@ impl Extension {
     /// [`Reason::RequestDenied`](crate::Reason::RequestDenied). Otherwise whatever is wrong with the response, or what
     /// discovery ends with.
     pub async fn sign_in(self) -> Result<Session> {
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(self.ask_once()).await
+    }
+
+    async fn ask_once(self) -> Result<Session> {
         let relation = self.client.relation().await?;
+        let grant = self.grant(&relation)?;
+        let requested = grant.scope().cloned();
+        relation.check_for(requested.as_ref())?;
         let dpop = self.client.new_key(relation.server())?;
-        let tokens = self.ask(&relation, dpop.as_ref()).await?;
-        Ok(self.client.session(tokens, None, dpop))
+        let response = self.client.call_as(&relation, grant, dpop.clone()).await?;
+        self.client.signed_in(&relation, &response, requested.as_ref(), dpop).await
     }
 
     /// A session that gets its first token when it is first needed, and every other one by asking again with the same
@@ -113,12 +122,6 @@ impl Extension {
         }
         self.wishes.put(grant, ExtensionGrant::with_scope, ExtensionGrant::with_parameter)
     }
-
-    async fn ask(&self, relation: &Relation, dpop: Option<&Dpop>) -> Result<TokenSet> {
-        let grant = self.grant(relation)?;
-        let requested = grant.scope().cloned();
-        self.client.ask(relation, grant, requested.as_ref(), dpop).await
-    }
 }
 
 #[async_trait]
@@ -129,6 +132,8 @@ impl Asking for Extension {
 
     async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
-        self.ask(&relation, dpop).await
+        let grant = self.grant(&relation)?;
+        let requested = grant.scope().cloned();
+        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
     }
 }

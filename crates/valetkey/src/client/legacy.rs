@@ -10,8 +10,6 @@ use valetkey_proto::{
 
 use super::{
     Authorize, Client,
-    binding::hold,
-    device::is_openid,
     wishes::{Wishes, wishes},
 };
 use crate::session::Session;
@@ -128,18 +126,10 @@ impl PasswordLogin {
             PasswordGrant::new(relation.server(), &username, password)?.with_strictness(client.strictness());
         let grant = wishes.put(grant, PasswordGrant::with_scope, PasswordGrant::with_parameter)?;
         let requested = grant.scope().cloned();
-        if is_openid(requested.as_ref()) {
-            // No password is sent if the answer could not be verified.
-            relation.reading().check(relation.server())?;
-        }
+        relation.check_for(requested.as_ref())?;
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, grant, dpop.clone()).await?;
-        let tokens = hold(&response, requested.as_ref(), dpop.as_ref())?;
-        let user = match is_openid(requested.as_ref()) {
-            true => Some(client.polled(&relation, &response).await?),
-            false => None,
-        };
-        Ok(client.session(tokens, user, dpop))
+        client.signed_in(&relation, &response, requested.as_ref(), dpop).await
     }
 }
 

@@ -18,8 +18,8 @@ use valetkey::{
     source,
 };
 use valetkey_testkit::{
-    Dpop, Effect, Entry, Expect, Fault, Grant, Place, Provider, ProviderBuilder, RegisteredClient, block_on,
-    fault,
+    Dpop, Effect, Entry, Expect, Fault, Grant, OpenId, Place, Provider, ProviderBuilder, RegisteredClient,
+    block_on, fault,
 };
 
 use crate::{client as app, get, sign_in};
@@ -259,6 +259,11 @@ fn a_grant_of_ones_own_is_asked_once_or_again() {
     block_on(session.tokens()).unwrap();
     block_on(session.refresh()).unwrap();
     assert_eq!(grants(&provider)[2..], [OTP, OTP]);
+
+    // Who signs in is verified.
+    let known = self::provider().openid(OpenId::new()).build();
+    let session = block_on(gateway(&known).extension_grant(OTP).scope("openid").sign_in()).unwrap();
+    assert_eq!(session.identity().unwrap().subject(), "alice");
 
     // One that says so may be sent again.
     const LOST: Fault = Fault::new("lost", Place::Token, Effect::Drop, Expect::Accepted);
