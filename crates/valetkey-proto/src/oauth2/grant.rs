@@ -6,6 +6,7 @@ mod device_code;
 mod extension;
 mod jwt_bearer;
 pub mod legacy;
+mod probe;
 mod refresh_token;
 mod saml_bearer;
 mod token_exchange;
@@ -17,11 +18,14 @@ pub use device_code::{
 };
 pub use extension::ExtensionGrant;
 pub use jwt_bearer::JwtBearerGrant;
+pub use probe::AuthenticationProbe;
 pub use refresh_token::RefreshTokenGrant;
 pub use saml_bearer::SamlBearerGrant;
 pub use token_exchange::{
     GitHubActionsTokenRequest, TokenExchangeGrant, TokenExchangeResponse, TokenTypeIdentifier, TypedToken,
 };
+
+use std::sync::Arc;
 
 use valetkey_http::Response;
 
@@ -34,6 +38,7 @@ use crate::{
     form::Form,
     oauth2::{
         Scope,
+        profile::{Policies, RequestKind},
         server::ServerMetadata,
         token::{Strictness, TokenResponse},
     },
@@ -46,6 +51,8 @@ struct TokenRequest {
     endpoint: Endpoint,
     strictness: Strictness,
     extra: Form,
+    policies: Option<Arc<Policies>>,
+    kind: RequestKind,
 }
 
 /// Parameters that grants and client authentication set themselves.
@@ -74,11 +81,19 @@ const CAPACITY: usize = 512;
 
 impl TokenRequest {
     fn new(server: &ServerMetadata) -> Result<Self> {
-        Ok(Self::to(server.token_endpoint()?.clone()))
+        Ok(Self::to(server, server.token_endpoint()?.clone(), RequestKind::Token))
     }
 
-    fn to(endpoint: Endpoint) -> Self {
-        Self { endpoint, strictness: Strictness::default(), extra: Form::new() }
+    fn to(server: &ServerMetadata, endpoint: Endpoint, kind: RequestKind) -> Self {
+        let (strictness, policies) = (Strictness::default(), server.policies().cloned());
+        Self { endpoint, strictness, extra: Form::new(), policies, kind }
+    }
+
+    /// A request for new tokens, which some providers take elsewhere.
+    fn renewal(server: &ServerMetadata) -> Result<Self> {
+        let elsewhere = server.policies().and_then(|policies| policies.refresh_endpoint.clone());
+        let endpoint = elsewhere.map_or_else(|| server.token_endpoint().cloned(), Ok)?;
+        Ok(Self::to(server, endpoint, RequestKind::Refresh))
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
@@ -108,12 +123,15 @@ impl TokenRequest {
     /// The request with this form, which is complete but for what the program added.
     fn draft(&self, mut form: Form) -> Draft {
         form.extend(&self.extra);
-        Draft::post(&self.endpoint, form)
+        Draft::post(&self.endpoint, form).for_provider(self.policies.as_ref(), self.kind)
     }
 
     /// Reads the answer to a request that was handed out at `asked`.
     fn read(&self, response: &Response, asked: Timestamp) -> Result<TokenResponse> {
-        TokenResponse::parse(response, asked, self.strictness)
+        match &self.policies {
+            None => TokenResponse::parse(response, asked, self.strictness),
+            Some(policies) => policies.read_tokens(self.kind, response, asked, self.strictness),
+        }
     }
 }
 
