@@ -24,6 +24,7 @@ use valetkey::{
         },
         resource::ResourceRequest,
     },
+    sasl,
     seal::{SealingKey, SealingKeys},
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken, Secret},
     source::GitHubActions,
@@ -245,6 +246,9 @@ fn values_show_no_secret() {
         &valetkey_proto::form::Parameters::parse(&format!("code={CANARY}")).unwrap(),
         &Runtime::new(Provider::new()),
         &Form::new().push("client_secret", CANARY),
+        &sasl::oauth_bearer("alice", "host", 1, &AccessToken::bearer(CANARY).unwrap()),
+        &sasl::xoauth2("alice", &AccessToken::bearer(CANARY).unwrap()),
+        &sasl::xoauth2("alice", &AccessToken::dpop(CANARY).unwrap()),
     ] {
         search.debug(value);
     }
