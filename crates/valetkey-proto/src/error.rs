@@ -63,7 +63,7 @@ pub enum ErrorKind {
     Transport,
     /// It took too long.
     Timeout,
-    /// A store could not read or write.
+    /// A store, or another place where the program has its tokens, could not be read or written.
     Store,
 }
 
@@ -118,6 +118,8 @@ pub enum Reason {
     StoreFailed,
     /// What a store keeps can be read or written by others.
     StoreInsecure,
+    /// A source of tokens gave none: a file, a command, a variable of the environment.
+    SourceFailed,
 
     // --- the server or the user said no ---
     /// The authorization response is an error: the user or the server refused.
@@ -126,6 +128,8 @@ pub enum Reason {
     RequestDenied,
     /// A refresh token was refused for good: sign in again.
     RefreshDenied,
+    /// Somebody signed out, here or elsewhere: sign in again.
+    LoggedOut,
     /// A refresh token was refused after a request with it whose answer was lost: the server had taken that one,
     /// and nobody has what it answered. Sign in again.
     RotationLost,
@@ -299,6 +303,7 @@ impl Error {
             self.0.reason,
             Reason::AuthorizationDenied
                 | Reason::CodeConsumed
+                | Reason::LoggedOut
                 | Reason::MissingRefreshToken
                 | Reason::OutcomeUnknown
                 | Reason::PendingExpired
@@ -493,11 +498,13 @@ impl Reason {
             Self::NotKept => "the tokens could not be kept",
             Self::StoreFailed => "the store did not do what it was asked",
             Self::StoreInsecure => "others can read or write what is kept",
+            Self::SourceFailed => "a source of tokens gave none",
             Self::SessionClosed => "the session was closed",
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",
             Self::RefreshDenied => "the server refused the refresh token",
             Self::CodeConsumed => "the device code was used up by a poll whose answer was lost",
+            Self::LoggedOut => "somebody signed out",
             Self::RotationLost => "the answer to the last refresh was lost, and the refresh token with it",
             Self::NotReplayed => "the access token was refused, and the request must not be sent again",
             Self::Challenged => "the server demands authorization",

@@ -3,6 +3,7 @@
 mod event;
 mod keeping;
 mod live;
+mod place;
 mod renewal;
 mod revoking;
 
@@ -22,13 +23,16 @@ use valetkey_proto::{
     oauth2::{
         binding::{Dpop, Proof},
         resource::ResourceRequest,
-        token::{TokenRecord, TokenSet},
+        token::{TokenRecord, TokenSet, refresh::Standing},
     },
     oidc::{IdToken, UserInfo},
     secret::AccessToken,
 };
 
-pub(crate) use self::{event::Nobody, renewal::Renewal};
+pub(crate) use self::{
+    event::Nobody,
+    renewal::{Asking, Renewal},
+};
 #[cfg(feature = "tracing")]
 pub use event::TracingObserver;
 pub use event::{Anomaly, Observer, SessionEvent};
@@ -38,6 +42,7 @@ pub use live::Bearer;
 use self::{
     keeping::Keeping,
     live::Live,
+    place::{GrantEntry, Place},
     renewal::{Work, pause_after},
 };
 use crate::{client::Client, run::run, slot::Slot};
@@ -46,7 +51,7 @@ use crate::{client::Client, run::run, slot::Slot};
 /// the same session.
 ///
 /// It comes of [`Client::redeem`] or [`DeviceLogin::wait`](crate::DeviceLogin::wait), in a user's name, of [`Client::client_credentials`], in the client's own, of
-/// [`Client::jwt_bearer`] and [`Client::self_signed`], or of [`Client::restore`].
+/// [`Client::jwt_bearer`], [`Client::exchange`] and other grants, and [`Client::self_signed`], or of [`Client::restore`].
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
 /// renewal that fails does not hide a token that is still good, and is not tried again before its time.
@@ -60,6 +65,7 @@ struct Held {
     /// The key that all the tokens are bound to.
     dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
+    place: Arc<Place>,
     is_closed: AtomicBool,
 }
 
@@ -115,10 +121,22 @@ impl Session {
         record: Option<TokenRecord>,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = record.map(|record| Live::new(&client, record, false));
+        let entry = record.map(|record| GrantEntry { generation: 1, standing: Standing::Idle, record });
+        Self::at(client, renewal, entry.clone(), Place::own(entry), dpop)
+    }
+
+    /// A session whose grant is at this place.
+    fn at(
+        client: Client,
+        renewal: Renewal,
+        entry: Option<GrantEntry>,
+        place: Place,
+        dpop: Option<Dpop>,
+    ) -> Self {
+        let live = entry.map(|entry| Live::new(&client, entry, false));
         let tokens = Slot::new(live, pause_after);
-        let (keeping, is_closed) = (Arc::default(), AtomicBool::new(false));
-        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, is_closed }))
+        let (keeping, place, is_closed) = (Arc::default(), Arc::new(place), AtomicBool::new(false));
+        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, place, is_closed }))
     }
 
     /// Sends a request to an API with the access token (RFC 6750 §2.1), which is renewed first if it is about to
@@ -371,7 +389,7 @@ impl Session {
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.
     #[must_use]
     pub fn record(&self) -> Option<TokenRecord> {
-        self.0.tokens.peek().as_ref().map(|live| live.record.clone())
+        self.0.tokens.peek().as_ref().map(|live| live.entry.record.clone())
     }
 
     /// Keeps the present tokens, and from now on every new ones before they are used.
@@ -451,6 +469,7 @@ impl Session {
             renewal: self.0.renewal.clone(),
             present,
             keeping: Arc::clone(&self.0.keeping),
+            place: Arc::clone(&self.0.place),
             observer: Arc::clone(client.observer()),
             dpop: self.0.dpop.clone(),
             follows_refusal,
@@ -481,8 +500,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renewal = match self.0.renewal {
             Renewal::RefreshToken => "refresh token",
-            Renewal::ClientCredentials(_) => "client credentials",
-            Renewal::JwtBearer(_) => "JWT bearer",
+            Renewal::Asking(ref asking) => asking.name(),
             Renewal::SelfSigned(_) => "self-signed",
         };
         f.debug_struct("Session")
