@@ -4,11 +4,18 @@ pub mod assertion;
 pub mod authorization;
 pub mod binding;
 pub mod client;
+mod details;
 pub mod endpoint;
 pub mod grant;
+mod indicator;
+mod requested;
 pub mod resource;
 mod scope;
 pub mod server;
+pub mod step_up;
 pub mod token;
 
+pub use details::{AuthorizationDetail, AuthorizationDetails};
+pub use indicator::ResourceIndicator;
+pub use requested::Requested;
 pub use scope::Scope;

@@ -25,6 +25,7 @@
 //! ```
 
 mod openid;
+mod targets;
 
 use std::sync::Arc;
 

@@ -13,6 +13,7 @@ mod logout;
 mod registration;
 mod relation;
 mod shown;
+mod targets;
 mod wishes;
 
 use std::{
@@ -131,15 +132,17 @@ impl Client {
 
     async fn exchange(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
         let (relation, received) = self.receive(pending, callback).await?;
-        let requested = received.requested_scope().cloned();
+        let asked = received.requested();
+        let requested = asked.scope().cloned();
         let awaited = received.awaited_id_token();
         // What the browser brought is trusted before anything is done with it.
         let brought = self.brought(&relation, &received).await?;
         let response_type = received.response_type();
         if !response_type.has_code() {
             let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
-            let tokens = binding::hold(received.token().ok_or_else(no_token)?, requested.as_ref(), None)?;
-            return Ok(self.session(tokens, brought, None));
+            let token = received.token().ok_or_else(no_token)?;
+            let tokens = binding::hold(token, requested.as_ref(), None)?.with_requested(asked, token)?;
+            return Ok(self.first_session(tokens, brought, None));
         }
         let dpop = match received.key() {
             Some(kept) => Some(self.kept_key(kept, relation.server())?),
@@ -149,6 +152,7 @@ impl Client {
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
         let response = self.call_as(&relation, grant, dpop.clone()).await?;
         let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
+        let tokens = tokens.with_requested(asked, &response)?;
         let user = match (&awaited, brought) {
             // A server that said it through the browser may leave it at that.
             (Some(_), Some(brought)) if !response.has_id_token() => Some(brought),
@@ -157,7 +161,7 @@ impl Client {
             }
             (None, _) => None,
         };
-        Ok(self.session(tokens, user, dpop))
+        Ok(self.first_session(tokens, user, dpop))
     }
 
     /// Ends a sign-in that asked for an ID token alone
@@ -192,11 +196,12 @@ impl Client {
         Ok((relation, received))
     }
 
-    fn session(&self, tokens: TokenSet, user: Option<IdToken>, dpop: Option<Dpop>) -> Session {
+    fn first_session(&self, tokens: TokenSet, user: Option<IdToken>, dpop: Option<Dpop>) -> Session {
         let tokens = match user {
             Some(user) => tokens.with_id_token(user),
             None => tokens,
         };
+        targets::note(&tokens, self.observer());
         Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop)
     }
 

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Reason, Result},
     form::Form,
     oauth2::{
-        Scope,
+        AuthorizationDetails, Requested, ResourceIndicator, Scope, details,
         server::ServerMetadata,
         token::{Strictness, TokenResponse},
     },
@@ -34,6 +34,7 @@ use crate::{
 struct TokenRequest {
     endpoint: Endpoint,
     strictness: Strictness,
+    requested: Requested,
     extra: Form,
 }
 
@@ -62,19 +63,36 @@ impl TokenRequest {
     }
 
     fn to(endpoint: Endpoint) -> Self {
-        Self { endpoint, strictness: Strictness::default(), extra: Form::new() }
+        Self { endpoint, strictness: Strictness::default(), requested: Requested::new(), extra: Form::new() }
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "resource" => return self.add_resource(ResourceIndicator::parse(value)?),
+            details::NAME => return self.add_details(AuthorizationDetails::parse(value)?),
+            _ => {}
+        }
         // Each parameter once (RFC 6749 §3.2), but for the one of which there may be several (RFC 8707 §2).
-        let is_set = name != "resource" && self.extra.contains(name);
-        if RESERVED.contains(&name) || is_set {
+        if RESERVED.contains(&name) || self.extra.contains(name) {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
         }
         if name.is_empty() {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("parameter name"));
         }
         self.extra.push(name, value);
+        Ok(())
+    }
+
+    fn add_resource(&mut self, resource: ResourceIndicator) -> Result<()> {
+        self.requested = std::mem::take(&mut self.requested).with_resource(resource)?;
+        Ok(())
+    }
+
+    fn add_details(&mut self, all: AuthorizationDetails) -> Result<()> {
+        if self.requested.authorization_details().is_some() {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail(details::NAME));
+        }
+        self.requested = std::mem::take(&mut self.requested).with_authorization_details(all);
         Ok(())
     }
 
@@ -87,6 +105,9 @@ impl TokenRequest {
 
     /// The request with this form, which is complete but for what the program added.
     fn draft(&self, mut form: Form) -> Draft {
+        for (name, value) in self.requested.parameters() {
+            form.push(name, &value);
+        }
         form.extend(&self.extra);
         Draft::post(&self.endpoint, form)
     }
@@ -106,9 +127,31 @@ macro_rules! parameters {
             /// # Errors
             ///
             /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already,
-            /// [`Reason::InvalidValue`] for an empty name.
+            /// [`Reason::InvalidValue`] for an empty name. For a name that has a function of its own as that.
             pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
                 self.request.add(name, value)?;
+                Ok(self)
+            }
+
+            /// Asks for tokens for this API (RFC 8707 §2.2): one of those that were granted, where something was granted
+            /// before. May be said several times.
+            ///
+            /// # Errors
+            ///
+            /// As [`Requested::with_resource`].
+            pub fn with_resource(mut self, resource: ResourceIndicator) -> Result<Self> {
+                self.request.add_resource(resource)?;
+                Ok(self)
+            }
+
+            /// Asks for tokens that are good for this (RFC 9396 §6): some of what was granted, where something was granted
+            /// before.
+            ///
+            /// # Errors
+            ///
+            /// `Usage`: [`Reason::ReservedParameter`] if it was said before.
+            pub fn with_authorization_details(mut self, all: AuthorizationDetails) -> Result<Self> {
+                self.request.add_details(all)?;
                 Ok(self)
             }
         }

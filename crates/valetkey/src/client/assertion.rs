@@ -38,9 +38,10 @@ impl JwtBearer {
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope.
+    /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope,
+    /// [`Reason::InvalidUrl`](crate::Reason::InvalidUrl) in a resource.
     pub fn session(self) -> Result<Session> {
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
         let dpop = client.new_key(client.known()?.server())?;
         Ok(Session::new(client, Renewal::JwtBearer(Arc::new(self)), None, dpop))
@@ -54,7 +55,7 @@ impl JwtBearer {
         let grant = self.wishes.put(grant, JwtBearerGrant::with_scope, JwtBearerGrant::with_parameter)?;
         let requested = grant.scope().cloned();
         let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
-        hold(&response, requested.as_ref(), dpop)
+        hold(&response, requested.as_ref(), dpop)?.with_requested(self.wishes.requested()?, &response)
     }
 }
 

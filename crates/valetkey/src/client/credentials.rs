@@ -35,12 +35,12 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingClientAuthentication`] for a public client (RFC 6749 §4.4),
-    /// [`Reason::InvalidValue`] in the scope, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
+    /// [`Reason::InvalidValue`] in the scope, [`Reason::InvalidUrl`] in a resource, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
     pub fn session(self) -> Result<Session> {
         if !self.client.is_confidential() {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
         }
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
         let dpop = client.new_key(client.known()?.server())?;
         Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None, dpop))
@@ -63,6 +63,6 @@ impl ClientCredentials {
         )?;
         let requested = grant.scope().cloned();
         let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
-        hold(&response, requested.as_ref(), dpop)
+        hold(&response, requested.as_ref(), dpop)?.with_requested(self.wishes.requested()?, &response)
     }
 }

@@ -68,13 +68,14 @@ impl Device {
             DeviceAuthorizationRequest::with_parameter,
         )?;
         let scope = request.scope().cloned();
+        let wishes = self.wishes;
         if is_openid(scope.as_ref()) {
             // Nobody is asked to sign in if it could not be verified.
             relation.reading().check(relation.server())?;
         }
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, request, None).await?;
-        Ok(DeviceLogin { client, relation, scope, dpop, response })
+        Ok(DeviceLogin { client, relation, wishes, scope, dpop, response })
     }
 }
 
@@ -91,6 +92,7 @@ fn is_openid(scope: Option<&Scope>) -> bool {
 pub struct DeviceLogin {
     client: Client,
     relation: Arc<Relation>,
+    wishes: Wishes,
     scope: Option<Scope>,
     dpop: Option<Dpop>,
     response: DeviceAuthorizationResponse,
@@ -138,16 +140,20 @@ impl DeviceLogin {
     }
 
     async fn poll(self) -> Result<Session> {
-        let Self { client, relation, scope, dpop, response } = self;
-        let grant = DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let Self { client, relation, wishes, scope, dpop, response } = self;
+        let mut grant = DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let requested = wishes.requested()?;
+        for resource in requested.resources() {
+            grant = grant.with_resource(resource.clone())?;
+        }
         let polling = DevicePolling::new(grant, Arc::clone(relation.party())).with_dpop(dpop.clone());
         let response = run(polling, client.runtime()).await?;
-        let tokens = hold(&response, scope.as_ref(), dpop.as_ref())?;
+        let tokens = hold(&response, scope.as_ref(), dpop.as_ref())?.with_requested(requested, &response)?;
         let user = match is_openid(scope.as_ref()) {
             true => Some(client.polled(&relation, &response).await?),
             false => None,
         };
-        Ok(client.session(tokens, user, dpop))
+        Ok(client.first_session(tokens, user, dpop))
     }
 }
 

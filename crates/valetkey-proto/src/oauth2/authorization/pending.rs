@@ -2,13 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde_json::value::RawValue;
+
 use crate::{
     endpoint::RedirectUri,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     form::Parameters,
     oauth2::{
-        Scope,
+        Requested, Scope,
         authorization::{
             AuthorizationResponse, Callback, CodeVerifier, ResponseType, request::Asked,
             response_type::Awaited,
@@ -266,6 +268,7 @@ impl PendingAuthorization {
             members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
         }
         if let Some(members) = members.as_object_mut() {
+            members.extend(self.asked.requested.to_value().map(|requested| ("requested".to_owned(), requested)));
             members.extend(key.into_iter().flat_map(KeptKey::members));
         }
         record::write(members)
@@ -288,6 +291,7 @@ impl PendingAuthorization {
                 record.max_age,
             )?,
             acr: record.acr.map(|Texts(values)| values).unwrap_or_default(),
+            requested: Requested::of_record(record.requested)?,
         };
         Some(Self {
             asked: Arc::new(asked),
@@ -318,6 +322,7 @@ members! {
         response_mode: Text<'de>,
         max_age: u64,
         acr: Texts,
+        requested: &'de RawValue,
     }
 }
 

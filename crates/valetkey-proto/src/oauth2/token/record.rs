@@ -3,13 +3,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{GrantedScope, TokenSet};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{Scope, binding::KeptKey, client::ClientId, server::Issuer},
+    oauth2::{AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer},
     oidc::IdToken,
     response::{
         members::{members, read_into},
@@ -69,6 +69,8 @@ members! {
         dpop_jkt: Text<'de>,
         dpop_key: Text<'de>,
         id_token: Text<'de>,
+        requested: &'de RawValue,
+        authorization_details: &'de RawValue,
     }
 }
 
@@ -83,6 +85,13 @@ impl TokenRecord {
     #[must_use]
     pub fn renewed(&self, tokens: TokenSet) -> Self {
         Self { generation: self.generation.saturating_add(1), tokens: Arc::new(tokens), ..self.clone() }
+    }
+
+    /// The same record with tokens that are no newer, such as those
+    /// [without step-ups](TokenSet::without_step_ups).
+    #[must_use]
+    pub fn with_tokens(&self, tokens: TokenSet) -> Self {
+        Self { tokens: Arc::new(tokens), ..self.clone() }
     }
 
     /// Reads a text that [`to_text`](Self::to_text) wrote.
@@ -115,6 +124,14 @@ impl TokenRecord {
             scope,
             key,
         );
+        let granted = wire.authorization_details.map(|granted| AuthorizationDetails::parse(granted.get()));
+        let granted = granted.transpose().ok()?;
+        let requested = Requested::of_record(wire.requested)?;
+        let requested = match tokens.scope() {
+            GrantedScope::Requested(scope) => requested.with_scope(scope.clone()),
+            GrantedScope::Explicit(_) => requested,
+        };
+        tokens = tokens.with_kept(requested, granted);
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
@@ -147,6 +164,18 @@ impl TokenRecord {
             ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
+        // Most tokens have neither, and a record should be short.
+        let mut requested = tokens.requested().clone();
+        if !explicit {
+            requested = requested.with_scope(None);
+        }
+        let granted = tokens.authorization_details().map(AuthorizationDetails::to_value);
+        for (name, value) in [("requested", requested.to_value()), (details::NAME, granted)] {
+            match value {
+                Some(value) => drop(record.insert(name.to_owned(), value)),
+                None => drop(record.remove(name)),
+            }
+        }
         Secret::new(crate::record::write(Value::Object(record)))
     }
 
