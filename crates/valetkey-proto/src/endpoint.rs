@@ -275,7 +275,8 @@ pub(crate) fn absolute(text: &str) -> Option<(&str, &str)> {
     }
     let (scheme, rest) = text.split_once(':')?;
     let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(in_scheme);
+    let is_scheme =
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(in_scheme);
     (is_scheme && !rest.is_empty()).then_some((scheme, rest))
 }
 

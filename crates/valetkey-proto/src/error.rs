@@ -544,7 +544,9 @@ impl Reason {
             Self::ConnectionLost => "the connection broke",
             Self::OutcomeUnknown => "the outcome is unknown, and the request must not be sent again",
             Self::TimedOut => "a deadline passed",
-            Self::StepUpFutile => "the API demands what the tokens have, or what was not granted when it was asked for",
+            Self::StepUpFutile => {
+                "the API demands what the tokens have, or what was not granted when it was asked for"
+            }
             Self::StepUpExhausted => "the API demands more again and again",
             Self::RedirectFollowed => "the HTTP client followed a redirect by itself",
         }

@@ -188,6 +188,7 @@ mod script;
 mod serve;
 mod settings;
 mod state;
+mod targets;
 mod transcript;
 mod user;
 mod wire;

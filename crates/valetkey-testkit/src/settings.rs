@@ -235,6 +235,9 @@ pub(crate) struct Settings {
     pub(crate) dpop_nonces: DpopNonces,
     pub(crate) audience: Audience,
     pub(crate) service_accounts: Vec<ServiceAccount>,
+    /// The APIs that there are; whatever is asked for if it is not said.
+    pub(crate) resources: Option<Vec<String>>,
+    pub(crate) narrows_details: bool,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
     pub(crate) openid: Option<OpenId>,
@@ -289,6 +292,8 @@ impl Default for Settings {
             dpop_nonces: DpopNonces::Off,
             audience: Audience::Issuer,
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
+            resources: None,
+            narrows_details: false,
             records: true,
             oauth1: oauth1::Rules::default(),
             openid: None,

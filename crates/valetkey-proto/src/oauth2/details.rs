@@ -316,18 +316,6 @@ impl ServerMetadata {
 }
 
 impl RegistrationMetadata {
-    /// Says which type of authorization details it asks for (RFC 9396 §10), besides those said before.
-    ///
-    /// # Errors
-    ///
-    /// As [`with_json`](Self::with_json).
-    pub fn with_authorization_details_type(self, kind: &str) -> Result<Self> {
-        let mut kinds = self.authorization_details_types();
-        kinds.push(kind);
-        let kinds = json!(kinds).to_string();
-        self.with_json("authorization_details_types", &kinds)
-    }
-
     /// The types of authorization details that it asks for.
     #[must_use]
     pub fn authorization_details_types(&self) -> Vec<&str> {
@@ -395,7 +383,8 @@ mod tests {
     #[test]
     fn members_are_written_and_read_and_values_are_not_shown() {
         let detail = AuthorizationDetail::new("files").unwrap();
-        let detail = detail.with_location("https://a.example").with_datatype("photos").with_privilege("admin");
+        let detail =
+            detail.with_location("https://a.example").with_datatype("photos").with_privilege("admin");
         let detail = detail.with_identifier("canary").with_json("size", "3").unwrap();
         assert_eq!(detail.locations().collect::<Vec<_>>(), ["https://a.example"]);
         assert_eq!((detail.datatypes().count(), detail.privileges().count()), (1, 1));

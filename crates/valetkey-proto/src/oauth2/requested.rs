@@ -143,7 +143,8 @@ impl Requested {
             requested = requested.with_resource(ResourceIndicator::parse(&resource).ok()?).ok()?;
         }
         if let Some(details) = wire.authorization_details {
-            requested = requested.with_authorization_details(AuthorizationDetails::parse(details.get()).ok()?);
+            requested =
+                requested.with_authorization_details(AuthorizationDetails::parse(details.get()).ok()?);
         }
         match wire.step_ups {
             Some(step_ups) => Some(requested.with_step_ups(StepUps::of_record(step_ups)?)),

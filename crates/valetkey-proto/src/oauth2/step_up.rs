@@ -102,7 +102,8 @@ impl StepUp {
             let reason = if knows_acr { Reason::AuthenticationMismatch } else { Reason::StepUpFutile };
             return Err(denied(reason));
         }
-        let step_ups = before.next(operation, demand.acr_values()).ok_or_else(|| denied(Reason::StepUpExhausted))?;
+        let step_ups =
+            before.next(operation, demand.acr_values()).ok_or_else(|| denied(Reason::StepUpExhausted))?;
         let requested = held.requested().clone().with_scope(union(held, demand)).with_step_ups(step_ups);
         Ok(Self { requested, max_age: demand.max_age() })
     }

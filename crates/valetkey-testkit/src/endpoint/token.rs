@@ -18,6 +18,7 @@ use crate::{
     message::{Answer, Asked, Params, Refusal},
     openid::{Bound, id_token},
     state::{GrantId, State},
+    targets::Targets,
 };
 
 /// RFC 7523 §2.1.
@@ -32,7 +33,8 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
         return jwt_bearer(state, asked, &form);
     }
     let client = authenticate(state, asked, &form)?;
-    let caller = Caller { client, key: key(state, asked)?, now: asked.now };
+    let targets = Targets::read(&state.settings, &form)?;
+    let caller = Caller { client, key: key(state, asked)?, targets, now: asked.now };
     match form.need("grant_type")? {
         "authorization_code" => authorization_code(state, &caller, &form),
         "refresh_token" => refresh_token(state, &caller, &form),
@@ -47,6 +49,7 @@ struct Caller {
     client: String,
     /// The thumbprint of the key that was proved, which the token is bound to.
     key: Option<String>,
+    targets: Targets,
     now: SystemTime,
 }
 
@@ -189,7 +192,8 @@ fn jwt_bearer(state: &mut State, asked: Asked<'_>, form: &Params) -> Result<Answ
         return Err(Refusal::new("invalid_scope", "the scope is malformed"));
     }
     let grant = state.add_grant(&account.name, user, scope);
-    let caller = Caller { client: account.name, key, now: asked.now };
+    let targets = Targets::read(&state.settings, form)?;
+    let caller = Caller { client: account.name, key, targets, now: asked.now };
     Ok(tokens(state, Issue::alone(grant, scope), &caller))
 }
 
@@ -218,6 +222,10 @@ impl<'a> Issue<'a> {
 fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
     let Issue { grant, scope, refresh, is_refreshed } = issue;
     let key = caller.key.as_deref();
+    let targets = match state.targets_of(grant, &caller.targets) {
+        Ok(targets) => targets,
+        Err(refusal) => return refusal.into(),
+    };
     let token = state.add_access(grant, scope, key, caller.now);
     let bound = Bound { access_token: Some(&token), is_refreshed, ..Bound::default() };
     let is_openid = scope.split(' ').any(|scope| scope == "openid");
@@ -230,6 +238,8 @@ fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
     if !scope.is_empty() {
         body["scope"] = scope.into();
     }
+    targets.say_in(&mut body);
+    state.target_access(&token, targets);
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();
     }

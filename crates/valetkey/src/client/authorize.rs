@@ -160,7 +160,8 @@ impl Authorize {
             request = request.with_dpop(&dpop)?;
         }
         let scope_of = |step_up: &StepUp| step_up.scope().map(|scope| scope.as_str().to_owned());
-        let scopes = self.scope.clone().or_else(|| self.step_up.as_ref().and_then(scope_of)).unwrap_or_default();
+        let scopes =
+            self.scope.clone().or_else(|| self.step_up.as_ref().and_then(scope_of)).unwrap_or_default();
         if self.response_type.has_id_token() || scopes.split(' ').any(|scope| scope == "openid") {
             // Nobody is sent on a trip whose end could not be verified.
             relation.reading().check(relation.server())?;

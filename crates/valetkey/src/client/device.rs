@@ -141,7 +141,8 @@ impl DeviceLogin {
 
     async fn poll(self) -> Result<Session> {
         let Self { client, relation, wishes, scope, dpop, response } = self;
-        let mut grant = DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let mut grant =
+            DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
         let requested = wishes.requested()?;
         for resource in requested.resources() {
             grant = grant.with_resource(resource.clone())?;

@@ -14,7 +14,8 @@ impl Client {
         let all = self.origins();
         let resources = tokens.requested().resources();
         let places: Vec<_> = resources.iter().filter_map(|resource| resource.origin()).collect();
-        if places.is_empty() || places.len() < resources.len() || !places.iter().all(|one| all.contains(one)) {
+        if places.is_empty() || places.len() < resources.len() || !places.iter().all(|one| all.contains(one))
+        {
             return Arc::clone(all);
         }
         all.iter().filter(|origin| places.contains(origin)).cloned().collect()

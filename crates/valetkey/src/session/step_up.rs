@@ -86,7 +86,8 @@ impl Session {
 
     /// Forgets that the user was asked for more, where the session's tokens are kept, too.
     async fn succeed(&self, operation: Operation) {
-        let is_counted = self.record().is_some_and(|record| record.tokens().without_step_ups(&operation).is_some());
+        let is_counted =
+            self.record().is_some_and(|record| record.tokens().without_step_ups(&operation).is_some());
         if is_counted {
             self.0.succeeded.lock().unwrap_or_else(PoisonError::into_inner).insert(operation);
             // If it cannot be kept, the user is asked less often.

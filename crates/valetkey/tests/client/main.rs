@@ -18,6 +18,8 @@ mod renewal;
 mod revocation;
 mod session;
 mod sign_in;
+mod step_up;
+mod targets;
 
 use bytes::Bytes;
 use valetkey::{Client, Session};

@@ -268,7 +268,8 @@ impl PendingAuthorization {
             members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
         }
         if let Some(members) = members.as_object_mut() {
-            members.extend(self.asked.requested.to_value().map(|requested| ("requested".to_owned(), requested)));
+            members
+                .extend(self.asked.requested.to_value().map(|requested| ("requested".to_owned(), requested)));
             members.extend(key.into_iter().flat_map(KeptKey::members));
         }
         record::write(members)

@@ -29,7 +29,8 @@ impl Operation {
     #[must_use]
     pub fn of(method: &Method, uri: &Uri, env: &Env<'_>) -> Self {
         let url = normalized(uri).unwrap_or_default();
-        let hash = env.crypto.hash.digest(HashAlgorithm::Sha256, [method.as_str(), " ", &url].concat().as_bytes());
+        let hash =
+            env.crypto.hash.digest(HashAlgorithm::Sha256, [method.as_str(), " ", &url].concat().as_bytes());
         Self(URL_SAFE_NO_PAD.encode(hash.as_ref().get(..12).unwrap_or_default()).into())
     }
 

@@ -9,7 +9,9 @@ use super::{GrantedScope, TokenSet};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer},
+    oauth2::{
+        AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer,
+    },
     oidc::IdToken,
     response::{
         members::{members, read_into},

@@ -152,7 +152,17 @@ impl TokenSet {
         key: Option<KeptKey>,
     ) -> Self {
         let (requested, details) = (Requested::new(), None);
-        Self { access_token, issued_at, lifetime, refresh_token, scope, key, id_token: None, requested, details }
+        Self {
+            access_token,
+            issued_at,
+            lifetime,
+            refresh_token,
+            scope,
+            key,
+            id_token: None,
+            requested,
+            details,
+        }
     }
 
     /// What was asked for and granted, out of a record.
