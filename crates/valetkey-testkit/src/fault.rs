@@ -78,6 +78,8 @@ pub enum Feature {
     Registration,
     /// Looking up the provider of `acct:alice@issuer.test` (OpenID Connect Discovery §2), before a login.
     WebFinger,
+    /// Asking the user for more when an API wants it, and calling it again (RFC 9470).
+    StepUp,
     /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
     BackChannelLogout,
 }

@@ -91,19 +91,17 @@ impl AuthorizationDetail {
 
     /// An object of a type.
     fn of(value: Value) -> Option<Self> {
-        match value {
-            Value::Object(members) => {
-                members.get("type")?.as_str().is_some_and(|kind| !kind.is_empty()).then_some(Self(members))
-            }
-            _ => None,
-        }
+        let Value::Object(members) = value else { return None };
+        let has_type = members.get("type")?.as_str().is_some_and(|kind| !kind.is_empty());
+        has_type.then_some(Self(members))
     }
 
     fn push(&mut self, name: &str, one: &str) {
         let list = self.0.entry(name).or_insert_with(|| json!([]));
-        match list {
-            Value::Array(list) => list.push(one.into()),
-            other => *other = json!([one]),
+        if let Value::Array(list) = list {
+            list.push(one.into());
+        } else {
+            *list = json!([one]);
         }
     }
 
