@@ -21,6 +21,8 @@ mod introspection;
 mod revocation;
 #[path = "interop/server.rs"]
 mod server;
+#[path = "interop_oauth2/wishes.rs"]
+mod wishes;
 
 use std::time::Duration;
 
