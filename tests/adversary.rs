@@ -186,7 +186,7 @@ async fn login_and_call(
     let session = client.redeem(pending, &callback).await?;
     let response = session.send(get(&provider.api("me"))).await?;
     if fault.feature == Some(Feature::StepUp) {
-        return step_up(&client, session, provider, response).await;
+        return Box::pin(step_up(&client, session, provider, response)).await;
     }
     if fault.at == Place::Revocation {
         session.revoke().await?;

@@ -73,12 +73,12 @@ async fn s_ri_01_oidc_provider_gives_tokens_for_the_api_that_is_named() {
     for resource in ["rs256", "es256", "eddsa"] {
         let resource = format!("https://api.example.com/{resource}");
         let session = sign_in(&server, &client, &resource, None).await.expect("a sign-in");
-        assert!(is_jwt(&*session.tokens().await.expect("tokens")), "{resource}");
-        assert!(is_jwt(&*session.refresh().await.expect("a renewal")), "{resource}");
+        assert!(is_jwt(&session.tokens().await.expect("tokens")), "{resource}");
+        assert!(is_jwt(&session.refresh().await.expect("a renewal")), "{resource}");
     }
     let service = server.client("m2m").secret(SECRET).build().await.expect("discovery");
     let own = service.client_credentials().scope("api:read").resource(JWT).session().expect("a session");
-    assert!(is_jwt(&*own.tokens().await.expect("tokens")));
+    assert!(is_jwt(&own.tokens().await.expect("tokens")));
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn s_ri_01_one_sign_in_at_oidc_provider_for_two_apis_gives_a_token_for_eac
     let (url, pending) = asked.start().await.expect("a URL");
     let both = client.redeem(pending, server.visit(url.as_str()).await).await.expect("a sign-in");
     // Of a token for both, this one makes a token for neither; nobody but it can know.
-    assert!(audience(&client, &*both.tokens().await.expect("tokens")).await.is_empty());
+    assert!(audience(&client, &both.tokens().await.expect("tokens")).await.is_empty());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod details;
 pub mod endpoint;
 pub mod grant;
 mod indicator;
+pub mod profile;
 mod requested;
 pub mod resource;
 mod scope;

@@ -1,6 +1,7 @@
 //! The one reader of answers: status, media type, JSON or form or error object.
 
 pub(crate) mod members;
+pub(crate) mod unique;
 pub(crate) mod value;
 
 use http::{StatusCode, header::CONTENT_TYPE};

@@ -23,18 +23,19 @@ use std::{
 
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Call, Error, ErrorKind, Exchange, Reason, Result,
+    Call, Error, ErrorKind, Exchange, Party, Reason, Result,
     endpoint::Origin,
     oauth2::{
         authorization::{AuthorizationResponse, Callback, PendingAuthorization},
         binding::{Dpop, Nonces},
         grant::AuthorizationCodeGrant,
+        resource::Placement,
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenRecord, TokenSet},
     },
     oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
-    secret::Secret,
+    secret::{AccessToken, Secret},
 };
 
 pub use assertion::JwtBearer;
@@ -91,6 +92,7 @@ struct Inner {
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
+    placement: Option<Arc<Placement>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
     max_api_body: usize,
@@ -287,7 +289,9 @@ impl Client {
         exchange: E,
         dpop: Option<Dpop>,
     ) -> Result<E::Output> {
-        run(Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop), &self.0.runtime).await
+        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop);
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(run(call, &self.0.runtime)).await
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -321,6 +325,18 @@ impl Client {
         &self.0.origins
     }
 
+    /// Whoever shows this token to the APIs.
+    pub(crate) fn bearer(&self, token: AccessToken, origins: &Arc<[Origin]>) -> Party {
+        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(origins));
+        if let (Some(_), Ok(relation)) = (&self.0.origination.profile, self.known()) {
+            party = party.with_server(relation.server());
+        }
+        match &self.0.placement {
+            Some(placement) => party.with_placement(Arc::clone(placement)),
+            None => party,
+        }
+    }
+
     pub(crate) fn strictness(&self) -> Strictness {
         self.0.strictness
     }
@@ -342,7 +358,8 @@ impl Client {
         }
         let work = || {
             let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
-            async move { origination.discover(&runtime).await }
+            // In a box, so that the futures of callers do not carry all of it.
+            Box::pin(origination.discover(runtime))
         };
         match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
             (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),

@@ -12,6 +12,7 @@ mod introspection;
 mod learned;
 mod logout;
 mod oauth1;
+mod profile;
 mod properties;
 mod registration;
 mod request_object;

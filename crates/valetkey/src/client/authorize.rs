@@ -134,7 +134,12 @@ impl Authorize {
     /// a resource. `Usage`: [`Reason::ReservedParameter`](crate::Reason::ReservedParameter) for what is said twice, and for
     /// the scope and `max_age` of a [step-up](crate::Session::step_up), which the API has said. Otherwise what discovery ends with, if
     /// the metadata is too old.
-    pub async fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+    pub fn start(self) -> impl Future<Output = Result<(AuthorizationUrl, PendingAuthorization)>> + Send {
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(self.begin())
+    }
+
+    async fn begin(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
         let request = self.request().await?;
         // A request object may be signed by a key that is elsewhere.
         run(request.starting(), self.client.runtime()).await

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{GrantedScope, TokenSet};
+use super::{GrantedScope, Kept, TokenSet};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
@@ -15,6 +15,7 @@ use crate::{
     oidc::IdToken,
     response::{
         members::{members, read_into},
+        unique::Unique,
         value::Text,
     },
     seal::{Label, SealingKeys},
@@ -73,6 +74,7 @@ members! {
         id_token: Text<'de>,
         requested: &'de RawValue,
         authorization_details: &'de RawValue,
+        kept: Unique,
     }
 }
 
@@ -133,10 +135,13 @@ impl TokenRecord {
             GrantedScope::Requested(scope) => requested.with_scope(scope.clone()),
             GrantedScope::Explicit(_) => requested,
         };
-        tokens = tokens.with_kept(requested, granted);
+        tokens = tokens.with_request_kept(requested, granted);
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
+        }
+        if let Some(Unique(kept)) = wire.kept {
+            tokens = tokens.with_kept(Kept::of_value(&kept)?);
         }
         let client = ClientId::parse(&wire.client_id?).ok()?;
         Some(Self { issuer, client, generation: wire.generation?, tokens: Arc::new(tokens), others })
@@ -165,6 +170,7 @@ impl TokenRecord {
             ("scope_is_explicit".to_owned(), explicit.into()),
             ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
+        record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
         // Most tokens have neither, and a record should be short.
         let mut requested = tokens.requested().clone();

@@ -1,8 +1,8 @@
 //! The tokens that are held: what a session keeps of one response and the next.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{TokenResponse, TokenType};
+use super::{Kept, TokenResponse, TokenType};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     oauth2::{AuthorizationDetails, Requested, Scope, binding::KeptKey, step_up::Operation},
@@ -23,6 +23,7 @@ pub struct TokenSet {
     id_token: Option<IdToken>,
     requested: Requested,
     details: Option<AuthorizationDetails>,
+    kept: Option<Arc<Kept>>,
 }
 
 /// The scope that was granted (RFC 6749 §5.1).
@@ -85,6 +86,7 @@ impl TokenSet {
             }
         }
         Ok(Self {
+            kept: response.kept().cloned().map(Arc::new),
             key: key.cloned(),
             id_token: None,
             requested: Requested::new().with_scope(requested.cloned()),
@@ -120,6 +122,13 @@ impl TokenSet {
             renewed.scope.clone_from(&self.scope);
         }
         renewed.id_token.clone_from(&self.id_token);
+        if let Some(kept) = &self.kept {
+            let mut kept = (**kept).clone();
+            if let Some(newer) = &renewed.kept {
+                kept.extend(newer);
+            }
+            renewed.kept = Some(Arc::new(kept));
+        }
         let mut renewed = renewed.with_requested(self.requested.clone(), response)?;
         if renewed.details.is_none() {
             renewed.details.clone_from(&self.details);
@@ -162,11 +171,16 @@ impl TokenSet {
             id_token: None,
             requested,
             details,
+            kept: None,
         }
     }
 
     /// What was asked for and granted, out of a record.
-    pub(super) fn with_kept(mut self, requested: Requested, details: Option<AuthorizationDetails>) -> Self {
+    pub(super) fn with_request_kept(
+        mut self,
+        requested: Requested,
+        details: Option<AuthorizationDetails>,
+    ) -> Self {
         (self.requested, self.details) = (requested, details);
         self
     }
@@ -184,6 +198,19 @@ impl TokenSet {
     pub fn with_id_token(mut self, id_token: IdToken) -> Self {
         self.id_token = Some(id_token);
         self
+    }
+
+    /// The same tokens, with what the provider gave besides.
+    pub(super) fn with_kept(mut self, kept: Kept) -> Self {
+        self.kept = (!kept.is_empty()).then(|| Arc::new(kept));
+        self
+    }
+
+    /// What the provider gave beside the tokens, at sign-in or later, by the names of its profile
+    /// ([`ProviderProfile`](crate::oauth2::profile::ProviderProfile)).
+    #[must_use]
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
     }
 
     /// Who signed in, if it was asked for and verified.
