@@ -148,21 +148,20 @@ impl Session {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response> {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let mut response = self.exchange_once_or_twice(request).await?;
-        self.note(&method, &uri, &mut response).await;
-        Ok(response)
-    }
-
-    async fn exchange_once_or_twice(&self, request: Request) -> Result<Response> {
-        let runtime = self.0.client.runtime();
         let may_replay = request.extensions().get::<NoReplay>().is_none();
-        let live = self.usable().await?;
         let mut request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
         if !may_replay {
             request = request.sent_once();
         }
-        let call = |live: &Live| Call::new(&request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
+        let mut response = self.answer(&request, may_replay).await?;
+        self.note(request.method(), request.uri(), &mut response).await;
+        Ok(response)
+    }
+
+    async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
+        let runtime = self.0.client.runtime();
+        let live = self.usable().await?;
+        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
         let response = run(call(&live), runtime).await?;
         if self.judge(&live, &response).await? == Verdict::Final {
             return Ok(response);
