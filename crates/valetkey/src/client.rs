@@ -144,7 +144,7 @@ impl Client {
             let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
             let token = received.token().ok_or_else(no_token)?;
             let tokens = binding::hold(token, requested.as_ref(), None)?.with_requested(asked, token)?;
-            return Ok(self.first_session(tokens, brought, None));
+            return Ok(self.session(tokens, brought, None));
         }
         let dpop = match received.key() {
             Some(kept) => Some(self.kept_key(kept, relation.server())?),
@@ -163,7 +163,7 @@ impl Client {
             }
             (None, _) => None,
         };
-        Ok(self.first_session(tokens, user, dpop))
+        Ok(self.session(tokens, user, dpop))
     }
 
     /// Ends a sign-in that asked for an ID token alone
@@ -198,7 +198,7 @@ impl Client {
         Ok((relation, received))
     }
 
-    fn first_session(&self, tokens: TokenSet, user: Option<IdToken>, dpop: Option<Dpop>) -> Session {
+    fn session(&self, tokens: TokenSet, user: Option<IdToken>, dpop: Option<Dpop>) -> Session {
         let tokens = match user {
             Some(user) => tokens.with_id_token(user),
             None => tokens,

@@ -104,10 +104,7 @@ impl TokenRequest {
     }
 
     fn add_details(&mut self, all: AuthorizationDetails) -> Result<()> {
-        if self.requested.authorization_details().is_some() {
-            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail(details::NAME));
-        }
-        self.requested = std::mem::take(&mut self.requested).with_authorization_details(all);
+        self.requested = std::mem::take(&mut self.requested).with_first_details(all)?;
         Ok(())
     }
 

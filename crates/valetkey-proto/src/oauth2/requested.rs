@@ -71,6 +71,14 @@ impl Requested {
         self
     }
 
+    /// The same, by who may say it once.
+    pub(super) fn with_first_details(self, all: AuthorizationDetails) -> Result<Self> {
+        if self.details.is_some() {
+            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail(details::NAME));
+        }
+        Ok(self.with_authorization_details(all))
+    }
+
     /// The scope.
     #[must_use]
     pub fn scope(&self) -> Option<&Scope> {

@@ -130,10 +130,10 @@ impl Authorize {
     /// `Config`: [`Reason::MissingRedirectUri`](crate::Reason::MissingRedirectUri),
     /// [`Reason::MissingEndpoint`](crate::Reason::MissingEndpoint),
     /// [`Reason::PkceUnsupported`](crate::Reason::PkceUnsupported),
-    /// [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope, [`Reason::InvalidUrl`](crate::Reason::InvalidUrl) in
-    /// a resource. `Usage`: [`Reason::ReservedParameter`](crate::Reason::ReservedParameter) for what is said twice, and for
-    /// the scope and `max_age` of a [step-up](crate::Session::step_up), which the API has said. Otherwise what discovery ends with, if
-    /// the metadata is too old.
+    /// [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope, [`Reason::InvalidUrl`](crate::Reason::InvalidUrl)
+    /// in a resource. `Usage`: [`Reason::ReservedParameter`](crate::Reason::ReservedParameter) for what is said twice, and
+    /// for the scope and `max_age` of a [step-up](crate::Session::step_up), which the API has said. Otherwise what discovery
+    /// ends with, if the metadata is too old.
     pub fn start(self) -> impl Future<Output = Result<(AuthorizationUrl, PendingAuthorization)>> + Send {
         // In a box, so that the futures of callers do not carry all of it.
         Box::pin(self.begin())

@@ -35,7 +35,8 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingClientAuthentication`] for a public client (RFC 6749 §4.4),
-    /// [`Reason::InvalidValue`] in the scope, [`Reason::InvalidUrl`] in a resource, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
+    /// [`Reason::InvalidValue`] in the scope, [`Reason::InvalidUrl`] in a resource, [`Reason::UnsupportedAlgorithm`] if no
+    /// key can be made for the server.
     pub fn session(self) -> Result<Session> {
         if !self.client.is_confidential() {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));

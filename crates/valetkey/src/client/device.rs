@@ -154,7 +154,7 @@ impl DeviceLogin {
             true => Some(client.polled(&relation, &response).await?),
             false => None,
         };
-        Ok(client.first_session(tokens, user, dpop))
+        Ok(client.session(tokens, user, dpop))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AuthorizationRequest, AuthorizationResponse};
 use crate::{
-    error::{Error, ErrorKind, Reason, Result},
+    error::Result,
     jose::jwt::ClaimSet,
     oauth2::{AuthorizationDetails, Requested, ResourceIndicator, details},
 };
@@ -48,12 +48,9 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     ///
-    /// `Usage`: [`Reason::ReservedParameter`] if it was said before.
+    /// `Usage`: [`Reason::ReservedParameter`](crate::Reason::ReservedParameter) if it was said before.
     pub fn with_authorization_details(mut self, all: AuthorizationDetails) -> Result<Self> {
-        if self.asked.requested.authorization_details().is_some() {
-            return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter).with_detail(details::NAME));
-        }
-        let requested = self.asked.requested.clone().with_authorization_details(all);
+        let requested = self.asked.requested.clone().with_first_details(all)?;
         Arc::make_mut(&mut self.asked).requested = requested;
         Ok(self)
     }

@@ -172,7 +172,7 @@ impl TokenRecord {
         ]);
         record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
-        // Most tokens have neither, and a record should be short.
+        // Nothing twice: a record should be short.
         let mut requested = tokens.requested().clone();
         if !explicit {
             requested = requested.with_scope(None);
