@@ -46,7 +46,8 @@ pub struct ClientBuilder {
     redirect_uri: Option<String>,
     binding: Option<Key>,
     template: Option<Result<IssuerTemplate>>,
-    profile: Option<ProviderProfile>,
+    /// In a box, because futures carry the builder.
+    profile: Option<Box<ProviderProfile>>,
     probes_auth: bool,
     placement: Option<Arc<Placement>>,
     registered: Registered,
@@ -134,7 +135,7 @@ impl ClientBuilder {
     /// # }).unwrap();
     /// ```
     pub fn profile(mut self, profile: ProviderProfile) -> Self {
-        self.profile = Some(profile);
+        self.profile = Some(Box::new(profile));
         self
     }
 
@@ -360,9 +361,9 @@ impl ClientBuilder {
     /// both a secret and another authentication are given; [`Reason::UnsupportedAlgorithm`] if the server takes no DPoP
     /// proofs of such a key. Otherwise what discovery ends with: `Untrusted` with
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
-    pub fn build(self) -> impl Future<Output = Result<Client>> + Send {
+    pub async fn build(self) -> Result<Client> {
         // In a box, so that the futures of callers do not carry all of it.
-        Box::pin(self.put_together())
+        Box::pin(self.put_together()).await
     }
 
     async fn put_together(self) -> Result<Client> {

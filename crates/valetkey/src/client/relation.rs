@@ -67,7 +67,7 @@ impl Origination {
     }
 
     /// Learns the metadata, unless it was given.
-    pub(super) async fn discover(self, runtime: Runtime) -> Result<Relation> {
+    pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
         let asked = runtime.now();
         let (server, age) = match &self.server {
             Source::Given(server) => ((**server).clone(), Age::ENDLESS),
@@ -76,7 +76,7 @@ impl Origination {
                     Some(template) => Discovery::of_template(issuer, template)?,
                     None => Discovery::new(issuer)?,
                 };
-                (run(discovery, &runtime).await?, Age::of(asked))
+                (run(discovery, runtime).await?, Age::of(asked))
             }
         };
         let server = match &self.profile {
@@ -88,7 +88,7 @@ impl Origination {
         }
         let reading = Reading::new(&server, &self)?;
         let client = match &self.secret {
-            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, &runtime).await?),
+            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, runtime).await?),
             None => self.client.clone(),
         };
         Relation::new(server, client, reading, age)
