@@ -1,6 +1,5 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
-mod age;
 mod assertion;
 mod authorize;
 mod back_channel;
@@ -41,13 +40,13 @@ pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
 pub use device::{Device, DeviceLogin};
-use identity::Keys;
 pub use logout::Logout;
 pub use registration::Registrar;
 use relation::{Origination, Relation};
 
 use crate::{
-    Runtime,
+    Runtime, kept,
+    keys::KeyCache,
     run::run,
     session::{Observer, Renewal, Session},
     slot::Slot,
@@ -86,7 +85,7 @@ struct Inner {
     runtime: Runtime,
     origination: Origination,
     relation: Slot<Relation>,
-    keys: Slot<Keys>,
+    keys: KeyCache<Relation>,
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
@@ -328,21 +327,17 @@ impl Client {
 
     /// The server as it is known now; asked anew when that is too old.
     pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
-        let now = self.0.runtime.now();
-        let known = self.0.relation.get();
-        if let Some(relation) = &known
-            && relation.age().is_fresh(now)
-        {
-            return Ok(Arc::clone(relation));
-        }
-        let work = || {
-            let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
-            async move { origination.discover(&runtime).await }
-        };
-        match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
-            (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),
-            (outcome, _) => outcome,
-        }
+        let runtime = &self.0.runtime;
+        kept::current(
+            &self.0.relation,
+            |_| true,
+            runtime,
+            |_| {
+                let (origination, runtime) = (self.0.origination.clone(), runtime.clone());
+                async move { origination.discover(&runtime).await }
+            },
+        )
+        .await
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod blocking;
 mod client;
+mod kept;
+mod keys;
 pub mod oauth1;
 mod run;
 mod session;

@@ -26,12 +26,12 @@ use valetkey_proto::{
 };
 
 use super::{
-    Client, Inner, age, back_channel,
+    Client, Inner, back_channel,
     binding::Binding,
     identity::Registered,
     relation::{Origination, Source},
 };
-use crate::{Observer, RemoteSigner, Runtime, session::Nobody, slot::Slot};
+use crate::{Observer, RemoteSigner, Runtime, kept, keys::KeyCache, session::Nobody, slot::Slot};
 
 /// The parts of a [`Client`]. What is wrong with one of them is said by [`build`](Self::build).
 #[must_use]
@@ -343,8 +343,8 @@ impl ClientBuilder {
                 template,
             },
             nonces,
-            relation: Slot::new(None, age::pause_after),
-            keys: Slot::new(None, age::pause_after),
+            relation: Slot::new(None, kept::pause_after),
+            keys: KeyCache::new(),
             logouts: Mutex::new(ReplayGuard::new(back_channel::REMEMBERED)),
             origins: self.origins.into_iter().collect::<Result<_>>()?,
             sealing_keys: self.sealing_keys,

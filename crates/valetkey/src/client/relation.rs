@@ -14,11 +14,14 @@ use valetkey_proto::{
 };
 
 use super::{
-    age::Age,
     binding::Binding,
     identity::{Reading, Registered},
 };
-use crate::{Runtime, run::run};
+use crate::{
+    Runtime,
+    kept::{Age, Published},
+    run::run,
+};
 
 /// What a relation is made of: what the program said.
 #[derive(Clone)]
@@ -117,12 +120,14 @@ impl Relation {
         self.authorization.clone()
     }
 
-    pub(super) fn age(&self) -> Age {
-        self.age
-    }
-
     pub(super) fn reading(&self) -> &Reading {
         &self.reading
+    }
+}
+
+impl Published for Relation {
+    fn age(&self) -> Age {
+        self.age
     }
 }
 
