@@ -1,5 +1,6 @@
 //! The flows, on their boundary: step by step, and by transcripts.
 
+mod access_token;
 mod answers;
 mod assertions;
 mod authorization;
@@ -13,9 +14,11 @@ mod learned;
 mod logout;
 mod oauth1;
 mod properties;
+mod protected_resource;
 mod registration;
 mod request_object;
 mod revocation;
+mod signed_metadata;
 mod tokens;
 mod transcript;
 mod webfinger;

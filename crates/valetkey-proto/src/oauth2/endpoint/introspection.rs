@@ -1,4 +1,4 @@
-//! Asking what a token is (RFC 7662), and having it signed (RFC 9701).
+//! Asking what a token is (RFC 7662), and having it signed and encrypted (RFC 9701).
 
 mod response;
 
@@ -18,6 +18,7 @@ use crate::{
     flow::Env,
     jose::{
         VerifyingKeys,
+        jwe::Decrypter,
         jwt::{Expected, Kind, Validator},
     },
     oauth2::{
@@ -50,6 +51,7 @@ pub struct IntrospectionRequest {
     issuer: Issuer,
     token: ShownToken,
     signed: Option<(Validator, VerifyingKeys)>,
+    decrypter: Option<Decrypter>,
 }
 
 impl IntrospectionRequest {
@@ -60,7 +62,8 @@ impl IntrospectionRequest {
     /// As [`ServerMetadata::endpoint`].
     pub fn new(server: &ServerMetadata, token: impl Into<ShownToken>) -> Result<Self> {
         let endpoint = server.endpoint("introspection_endpoint")?;
-        Ok(Self { endpoint, issuer: server.issuer().clone(), token: token.into(), signed: None })
+        let (issuer, token) = (server.issuer().clone(), token.into());
+        Ok(Self { endpoint, issuer, token, signed: None, decrypter: None })
     }
 
     /// Asks for an answer that is signed for this client by one of these keys, and takes no other (RFC 9701): it can be
@@ -70,6 +73,14 @@ impl IntrospectionRequest {
     pub fn signed(mut self, client: &ClientId, keys: VerifyingKeys) -> Self {
         let validator = Validator::new(Kind::Introspection, self.issuer.as_str(), client.as_str());
         self.signed = Some((validator, keys));
+        self
+    }
+
+    /// Takes answers that are encrypted for the client, and no others (`introspection_encrypted_response_alg`, RFC 9701
+    /// §6). They are [signed](Self::signed) within, which must be said, too: anybody can encrypt.
+    #[must_use]
+    pub fn encrypted(mut self, decrypter: Decrypter) -> Self {
+        self.decrypter = Some(decrypter);
         self
     }
 }
@@ -82,6 +93,11 @@ impl Exchange for IntrospectionRequest {
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
+        if self.decrypter.is_some() && self.signed.is_none() {
+            return Err(
+                Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("encrypted, not signed")
+            );
+        }
         let mut draft = Draft::post(&self.endpoint, self.token.form());
         if self.signed.is_some() {
             let jwt = HeaderValue::from_static("application/token-introspection+jwt");
@@ -99,6 +115,11 @@ impl Exchange for IntrospectionRequest {
         if text.starts_with('{') {
             return Err(Error::new(ErrorKind::Untrusted, Reason::KindMismatch).with_detail("not signed"));
         }
+        let decrypted = match &self.decrypter {
+            Some(decrypter) => Some(decrypter.decrypt(text, env.crypto)?),
+            None => None,
+        };
+        let text = decrypted.as_deref().unwrap_or(text);
         let jwt = validator.validate(text, keys, &Expected::new(), env)?;
         IntrospectionResponse::of_jwt(&jwt, env.now)
     }
@@ -109,6 +130,7 @@ impl fmt::Debug for IntrospectionRequest {
         f.debug_struct("IntrospectionRequest")
             .field("endpoint", &self.endpoint)
             .field("is_signed", &self.signed.is_some())
+            .field("is_encrypted", &self.decrypter.is_some())
             .finish_non_exhaustive()
     }
 }
