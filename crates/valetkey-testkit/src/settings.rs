@@ -235,6 +235,11 @@ pub(crate) struct Settings {
     pub(crate) dpop_nonces: DpopNonces,
     pub(crate) audience: Audience,
     pub(crate) service_accounts: Vec<ServiceAccount>,
+    /// Whether APIs describe themselves.
+    pub(crate) describes_apis: bool,
+    pub(crate) signs_metadata: bool,
+    /// Whom access tokens are for, if they are JWTs.
+    pub(crate) jwt_access_tokens: Option<String>,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
     pub(crate) openid: Option<OpenId>,
@@ -243,6 +248,11 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn client(&self, id: &str) -> Option<&RegisteredClient> {
         self.clients.iter().rev().find(|client| client.id == id)
+    }
+
+    /// By what the provider signs if nobody has said anything.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        self.openid.as_ref().and_then(|openid| openid.algorithms.first().copied()).unwrap_or("RS256")
     }
 }
 
@@ -289,6 +299,9 @@ impl Default for Settings {
             dpop_nonces: DpopNonces::Off,
             audience: Audience::Issuer,
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
+            describes_apis: false,
+            signs_metadata: false,
+            jwt_access_tokens: None,
             records: true,
             oauth1: oauth1::Rules::default(),
             openid: None,

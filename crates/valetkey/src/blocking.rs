@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apis;
 mod openid;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use apis::{ProtectedResource, ResourceServer};
 pub use valetkey_http::block_on;
 
 use crate::{Attached, Bearer, ClientBuilder, TokenKeeper, Verdict};

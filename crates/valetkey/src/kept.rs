@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use valetkey_proto::{Error, ErrorKind, Result, Timestamp};
+use valetkey_proto::{
+    Error, ErrorKind, Result, Timestamp,
+    oauth2::server::{Discovery, Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
+};
 
-use crate::{Runtime, slot::Slot};
+use crate::{Runtime, run::run, slot::Slot};
 
 /// How long it is used without asking again.
 const FRESH: Duration = Duration::from_secs(600);
@@ -75,4 +78,22 @@ where
         (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),
         (outcome, _) => outcome,
     }
+}
+
+/// Asks for the metadata of a server.
+pub(crate) async fn discover(
+    issuer: &Issuer,
+    template: Option<&IssuerTemplate>,
+    signer: Option<&MetadataSigner>,
+    runtime: &Runtime,
+) -> Result<(ServerMetadata, Age)> {
+    let asked = runtime.now();
+    let mut discovery = match template {
+        Some(template) => Discovery::of_template(issuer, template)?,
+        None => Discovery::new(issuer)?,
+    };
+    if let Some(signer) = signer {
+        discovery = discovery.signed_by(signer);
+    }
+    Ok((run(discovery, runtime).await?, Age::of(asked)))
 }

@@ -7,7 +7,10 @@ use valetkey_proto::{
     crypto::CryptoProvider,
     endpoint::Endpoint,
     jose::Jwks,
-    oauth2::server::{JwksRequest, ServerMetadata},
+    oauth2::{
+        protected_resource::Refusal,
+        server::{JwksRequest, ServerMetadata},
+    },
 };
 
 use crate::{
@@ -28,6 +31,23 @@ pub(crate) trait KeyOwner: Send + Sync + 'static {
     fn needs_published_keys(&self) -> bool;
 
     fn keys(&self, published: &Jwks, crypto: &CryptoProvider) -> Result<Self::Keys>;
+}
+
+/// What a check ends with, and why.
+pub(crate) trait Cause {
+    fn cause(&self) -> Option<&Error>;
+}
+
+impl Cause for Error {
+    fn cause(&self) -> Option<&Error> {
+        Some(self)
+    }
+}
+
+impl Cause for Refusal {
+    fn cause(&self) -> Option<&Error> {
+        self.error()
+    }
 }
 
 /// The keys of one server.
@@ -52,16 +72,16 @@ impl<O: KeyOwner> KeyCache<O> {
 
     /// Checks something by the server's keys; if it names a key that is not known, once more by those that the server has
     /// now (OpenID Connect Core §10.1.1). That keys cannot be had is one thing, and what they say another.
-    pub(crate) async fn check<T>(
+    pub(crate) async fn check<T, E: Cause>(
         &self,
         owner: &Arc<O>,
         runtime: &Runtime,
-        check: impl Fn(&O::Keys) -> Result<T>,
-    ) -> Result<Result<T>> {
+        check: impl Fn(&O::Keys) -> Result<T, E>,
+    ) -> Result<Result<T, E>> {
         let kept = self.kept(owner, runtime).await?;
         match check(&kept.keys) {
             Ok(checked) => Ok(Ok(checked)),
-            Err(error) => match self.after(&error, owner, runtime, &kept).await {
+            Err(error) => match self.after(error.cause(), owner, runtime, &kept).await {
                 Some(kept) => Ok(check(&kept?.keys)),
                 None => Ok(Err(error)),
             },
@@ -79,7 +99,7 @@ impl<O: KeyOwner> KeyCache<O> {
         let kept = self.kept(owner, runtime).await?;
         match ask(&kept.keys).await {
             Ok(answer) => Ok(answer),
-            Err(error) => match self.after(&error, owner, runtime, &kept).await {
+            Err(error) => match self.after(Some(&error), owner, runtime, &kept).await {
                 Some(kept) => ask(&kept?.keys).await,
                 None => Err(error),
             },
@@ -98,13 +118,13 @@ impl<O: KeyOwner> KeyCache<O> {
     /// The keys that the server has now, if this error says that one is not known and they may be asked for.
     async fn after(
         &self,
-        error: &Error,
+        error: Option<&Error>,
         owner: &Arc<O>,
         runtime: &Runtime,
         kept: &Arc<Kept<O::Keys>>,
     ) -> Option<Result<Arc<Kept<O::Keys>>>> {
         let now = runtime.now();
-        if error.reason() != Reason::KeyNotFound || !kept.may_be_sought(now) {
+        if error.map(Error::reason) != Some(Reason::KeyNotFound) || !kept.may_be_sought(now) {
             return None;
         }
         let work = || fetch(Arc::clone(owner), Some(now), runtime.clone());

@@ -5,6 +5,8 @@ mod client;
 mod kept;
 mod keys;
 pub mod oauth1;
+mod protected_resource;
+mod resource_server;
 mod run;
 mod session;
 mod slot;
@@ -12,6 +14,8 @@ mod slot;
 pub use client::{
     Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, JwtBearer, Logout, Registrar,
 };
+pub use protected_resource::ProtectedResource;
+pub use resource_server::{ResourceServer, ResourceServerBuilder};
 pub use run::{RemoteSigner, Runtime, run};
 #[cfg(feature = "tracing")]
 pub use session::TracingObserver;

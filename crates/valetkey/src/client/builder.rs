@@ -16,7 +16,8 @@ use valetkey_proto::{
         assertion::ServiceAccount,
         binding::{Dpop, Nonces},
         client::{ClientAuth, ClientMetadata},
-        server::{Issuer, IssuerTemplate, ServerMetadata},
+        protected_resource::ResourceMetadata,
+        server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
         token::Strictness,
     },
     oidc::logout::ReplayGuard,
@@ -44,6 +45,8 @@ pub struct ClientBuilder {
     redirect_uri: Option<String>,
     binding: Option<Key>,
     template: Option<Result<IssuerTemplate>>,
+    signer: Option<MetadataSigner>,
+    resource: Option<ResourceMetadata>,
     registered: Registered,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
@@ -63,7 +66,7 @@ impl ClientBuilder {
         Self::on(Runtime::new(backend))
     }
 
-    pub(super) fn on(runtime: Runtime) -> Self {
+    pub(crate) fn on(runtime: Runtime) -> Self {
         Self {
             runtime,
             server: None,
@@ -73,6 +76,8 @@ impl ClientBuilder {
             redirect_uri: None,
             binding: None,
             template: None,
+            signer: None,
+            resource: None,
             registered: Registered::default(),
             origins: Vec::new(),
             sealing_keys: None,
@@ -105,6 +110,32 @@ impl ClientBuilder {
     /// Users of all tenants can sign in: see [`IssuerTemplate`].
     pub fn issuer_template(mut self, template: &str) -> Self {
         self.template = Some(IssuerTemplate::parse(template));
+        self
+    }
+
+    /// Demands that the metadata that is [fetched](Self::discover) is signed by somebody who is trusted.
+    ///
+    /// # Security
+    ///
+    /// As [`MetadataSigner`].
+    pub fn metadata_signer(mut self, signer: MetadataSigner) -> Self {
+        self.signer = Some(signer);
+        self
+    }
+
+    /// The API that sessions are for, as it describes itself (RFC 9728): its origin is one of the [APIs](Self::api); the
+    /// server is the one that it names, or of several the one that is said by [`discover`](Self::discover) or
+    /// [`server`](Self::server); and if it takes no tokens but those that are bound to a key, sessions
+    /// [bind](Self::dpop) theirs.
+    ///
+    /// [`build`](Self::build) ends with an error of [`ResourceMetadata::server`] if the API does not know the server.
+    ///
+    /// # Security
+    ///
+    /// As [`ProtectedResource`](crate::ProtectedResource).
+    pub fn for_resource(mut self, resource: &ResourceMetadata) -> Self {
+        self.origins.push(Ok(resource.resource().origin()));
+        self.resource = Some(resource.clone());
         self
     }
 
@@ -237,6 +268,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Decrypts what the server says about tokens, which is encrypted for this client
+    /// (`introspection_encrypted_response_alg`, `…_enc`): what is not is then refused. Within, it is signed by
+    /// [`introspection_algorithm`](Self::introspection_algorithm), or `RS256` unless that is said.
+    pub fn introspection_decrypter(mut self, decrypter: Decrypter) -> Self {
+        self.registered.introspection_decrypter = Some(decrypter);
+        self
+    }
+
     /// The keys for [`Client::seal`].
     pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
         self.sealing_keys = Some(keys);
@@ -314,7 +353,11 @@ impl ClientBuilder {
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
     pub async fn build(self) -> Result<Client> {
         let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
-        let server = self.server.ok_or_else(|| invalid("no server: say discover or server"))??;
+        let server = match (self.server.transpose()?, &self.resource) {
+            (server, Some(resource)) => at_resource(server, resource)?,
+            (Some(server), None) => server,
+            (None, None) => return Err(invalid("no server: say discover or server")),
+        };
         let mut client = ClientMetadata::new(&self.id)?;
         if let Some(auth) = self.auth {
             if self.secret.is_some() {
@@ -327,8 +370,9 @@ impl ClientBuilder {
         }
         let template = self.template.transpose()?;
         let nonces = Arc::<Nonces>::default();
+        let demands_dpop = self.resource.as_ref().is_some_and(ResourceMetadata::demands_dpop);
         let binding = match self.binding {
-            None => None,
+            None => demands_dpop.then_some(Binding::PerSession),
             Some(Key::PerSession) => Some(Binding::PerSession),
             Some(Key::Own(key)) => Some(Binding::Own(Dpop::new(key, self.runtime.env().crypto)?)),
         };
@@ -341,6 +385,7 @@ impl ClientBuilder {
                 binding,
                 registered: self.registered,
                 template,
+                signer: self.signer,
             },
             nonces,
             relation: Slot::new(None, kept::pause_after),
@@ -354,6 +399,20 @@ impl ClientBuilder {
         }));
         client.relation().await?;
         Ok(client)
+    }
+}
+
+/// The server of a client for an API. One that the API has named is asked as what was learned from it.
+fn at_resource(server: Option<Source>, resource: &ResourceMetadata) -> Result<Source> {
+    match server {
+        Some(Source::Given(server)) => {
+            resource.server(Some(server.issuer().as_str()))?;
+            Ok(Source::Given(server))
+        }
+        Some(Source::Discovered(issuer)) => {
+            Ok(Source::Discovered(resource.server(Some(issuer.as_str()))?.clone()))
+        }
+        None => Ok(Source::Discovered(resource.server(None)?.clone())),
     }
 }
 

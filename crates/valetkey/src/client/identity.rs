@@ -34,6 +34,15 @@ pub(super) struct Registered {
     pub(super) user_info_algorithm: Option<SignatureAlgorithm>,
     pub(super) user_info_decrypter: Option<Decrypter>,
     pub(super) introspection_algorithm: Option<SignatureAlgorithm>,
+    pub(super) introspection_decrypter: Option<Decrypter>,
+}
+
+impl Registered {
+    /// By what introspection is signed. What is encrypted is signed, by RS256 unless it is said (RFC 9701 §6).
+    fn introspection_signed_by(&self) -> Option<SignatureAlgorithm> {
+        let usual = || self.introspection_decrypter.as_ref().map(|_| SignatureAlgorithm::Rs256);
+        self.introspection_algorithm.or_else(usual)
+    }
 }
 
 /// How ID tokens, UserInfo and what is said about tokens are read, of one server.
@@ -43,6 +52,7 @@ pub(crate) struct Reading {
     user_info_algorithm: Option<SignatureAlgorithm>,
     user_info_decrypter: Option<Decrypter>,
     introspection_algorithm: Option<SignatureAlgorithm>,
+    introspection_decrypter: Option<Decrypter>,
 }
 
 impl Reading {
@@ -70,7 +80,8 @@ impl Reading {
             id_token,
             user_info_algorithm: registered.user_info_algorithm,
             user_info_decrypter: registered.user_info_decrypter.clone(),
-            introspection_algorithm: registered.introspection_algorithm,
+            introspection_algorithm: registered.introspection_signed_by(),
+            introspection_decrypter: registered.introspection_decrypter.clone(),
         })
     }
 }
@@ -84,6 +95,11 @@ impl Reading {
     /// Whether the server signs what it says about tokens.
     pub(super) fn signs_introspection(&self) -> bool {
         self.introspection_algorithm.is_some()
+    }
+
+    /// What decrypts it, if it is encrypted.
+    pub(super) fn introspection_decrypter(&self) -> Option<&Decrypter> {
+        self.introspection_decrypter.as_ref()
     }
 }
 

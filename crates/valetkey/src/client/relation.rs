@@ -8,7 +8,7 @@ use valetkey_proto::{
     oauth2::{
         authorization::AuthorizationRequest,
         client::{AssertionKey, ClientAuth, ClientId, ClientMetadata},
-        server::{Discovery, Issuer, IssuerTemplate, ServerMetadata},
+        server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
     },
     secret::ClientSecret,
 };
@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     Runtime,
-    kept::{Age, Published},
-    run::run,
+    kept::{self, Age, Published},
 };
 
 /// What a relation is made of: what the program said.
@@ -33,6 +32,8 @@ pub(super) struct Origination {
     pub(super) registered: Registered,
     /// Of servers with many tenants.
     pub(super) template: Option<IssuerTemplate>,
+    /// Who signs the metadata, if it is to be signed.
+    pub(super) signer: Option<MetadataSigner>,
 }
 
 /// Where the metadata comes from.
@@ -56,15 +57,10 @@ impl Origination {
 
     /// Learns the metadata, unless it was given.
     pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
-        let asked = runtime.now();
         let (server, age) = match &self.server {
             Source::Given(server) => ((**server).clone(), Age::ENDLESS),
             Source::Discovered(issuer) => {
-                let discovery = match &self.template {
-                    Some(template) => Discovery::of_template(issuer, template)?,
-                    None => Discovery::new(issuer)?,
-                };
-                (run(discovery, runtime).await?, Age::of(asked))
+                kept::discover(issuer, self.template.as_ref(), self.signer.as_ref(), runtime).await?
             }
         };
         if let Some(binding) = &self.binding {
