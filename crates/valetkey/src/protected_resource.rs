@@ -8,7 +8,7 @@ use valetkey_proto::{
     oauth2::protected_resource::{ResourceIdentifier, ResourceMetadata, ResourceMetadataRequest},
 };
 
-use crate::{ClientBuilder, Runtime, run::run};
+use crate::{ClientBuilder, Registrar, Runtime, run::run};
 
 /// An API that says whose tokens it takes: for programs that know no more of it than its URL.
 ///
@@ -103,6 +103,21 @@ impl ProtectedResource {
     #[must_use]
     pub fn metadata(&self) -> &ResourceMetadata {
         &self.metadata
+    }
+
+    /// Registers clients with the server that the API names, or with the one of this issuer among several. A client that is
+    /// registered is one for the API by [`ClientBuilder::for_resource`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ResourceMetadata::server`] and [`Registrar::discover`].
+    ///
+    /// # Security
+    ///
+    /// A registration is for the server that made it, and [`Registrar::client`] refuses another's: if an API names another
+    /// server one day, register there anew.
+    pub async fn registrar(&self, issuer: Option<&str>) -> Result<Registrar> {
+        Registrar::discover_issuer(self.runtime.clone(), self.metadata.server(issuer)?).await
     }
 
     /// A client for the API: see [`ClientBuilder::for_resource`].

@@ -93,6 +93,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The server of this issuer, which was learned from somebody, as by [`WebFinger`](crate::oidc::webfinger): requests to it
+    /// go to the addresses that [it says](Issuer::with_addresses).
+    pub fn discover_issuer(mut self, issuer: &Issuer) -> Self {
+        self.server = Some(Ok(Source::Discovered(issuer.clone())));
+        self
+    }
+
     /// The server that is [discovered](Self::discover) has many tenants, and its document names this template in place of an
     /// issuer, with `{tenantid}` where the tenant stands. An ID token is then of the tenant that it names (`tid`).
     ///

@@ -5,12 +5,15 @@ use valetkey::{
     crypto::SignatureAlgorithm,
     jose::Jwks,
     oauth2::{
+        endpoint::registration::RegistrationMetadata,
         protected_resource::{ResourceIdentifier, ResourceMetadata, ResourceMetadataRequest},
         server::{Issuer, MetadataSigner, ServerMetadata},
     },
 };
 use valetkey_http::{Addresses, Backend, Limits, Response};
-use valetkey_testkit::{Dpop, Effect, Expect, Fault, Member, Place, Provider, ProviderBuilder, block_on};
+use valetkey_testkit::{
+    Dpop, Effect, Expect, Fault, Member, OpenId, Place, Provider, ProviderBuilder, block_on,
+};
 
 use crate::get;
 
@@ -161,5 +164,34 @@ fn s_md_09_a_program_that_trusts_a_signer_believes_what_is_signed() {
     let client = api.client().id("app").secret("app-secret").metadata_signer(signer).build();
     let server = block_on(block_on(client).unwrap().server()).unwrap();
     assert_eq!(server.token_endpoint().unwrap().as_str(), "https://issuer.test/token");
+    assert_eq!(provider.count(Place::Elsewhere), 0);
+}
+
+#[test]
+fn s_md_10_a_program_that_no_server_knows_registers_with_the_one_that_the_api_names() {
+    let provider = provider().openid(OpenId::new()).build();
+    let api = discover(&provider).unwrap();
+    block_on(async {
+        let registrar = api.registrar(None).await?;
+        let metadata = RegistrationMetadata::new().with_redirect_uri("https://client.test/cb")?;
+        let registration = registrar.register(metadata).await?;
+        let client = registrar.client(&registration, Some("https://client.test/cb"))?;
+        let client = client.for_resource(api.metadata()).build().await?;
+        let (url, pending) = client.authorize().scope("read").start().await?;
+        let session = client.redeem(pending, provider.visit(&url).expect("the user approves")).await?;
+        assert_eq!(session.send(get(ME)).await?.status(), 200);
+        // If the API names another server, the registration is not shown to it.
+        let other =
+            r#"{"resource":"https://issuer.test/api/me","authorization_servers":["https://evil.test"]}"#;
+        let other = ResourceMetadata::parse(api.metadata().resource(), &other.into())?;
+        let client = registrar.client(&registration, None)?.for_resource(&other).build().await;
+        assert_eq!(client.unwrap_err().reason(), Reason::IssuerMismatch);
+        assert_eq!(
+            api.registrar(Some("https://evil.test")).await.unwrap_err().reason(),
+            Reason::IssuerMismatch
+        );
+        Ok::<(), valetkey::Error>(())
+    })
+    .unwrap();
     assert_eq!(provider.count(Place::Elsewhere), 0);
 }
