@@ -14,7 +14,7 @@ use valetkey_proto::{
         binding::Dpop,
         client::{ClientAuth, ClientMetadata},
         grant::{AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant},
-        resource::ResourceRequest,
+        resource::{Placement, ResourceRequest},
         server::{Issuer, ServerMetadata},
     },
     secret::AccessToken,
@@ -185,8 +185,8 @@ fn client_credentials_request(case: &Case) -> Answer {
 }
 
 fn resource_request(case: &Case) -> Answer {
-    if case.has("via") || !matches!(case.text("token_type"), None | Some("Bearer")) {
-        return Err(Stop::unanswered("tokens other than Bearer in the Authorization field"));
+    if !matches!(case.text("token_type"), None | Some("Bearer")) {
+        return Err(Stop::unanswered("tokens other than Bearer"));
     }
     let url = case.text("url").expect("a URL");
     let token = AccessToken::bearer(case.text("access_token").expect("a token"));
@@ -196,6 +196,11 @@ fn resource_request(case: &Case) -> Answer {
     *request.method_mut() = method;
     *request.uri_mut() = url.parse().map_err(Stop::refused)?;
     let party = Party::bearer(Issuer::parse("https://as.example")?, token, [Origin::parse(url)?].into());
+    let party = match case.text("via") {
+        None => party,
+        Some("query") => party.with_placement(Arc::new(Placement::query("access_token")?)),
+        Some(other) => return Err(Stop::unanswered(format!("a token in the {other}"))),
+    };
     let call = Call::new(ResourceRequest::new(request), Arc::new(party));
     check_request(case, &World::new().first_request(call)?, &[])
 }

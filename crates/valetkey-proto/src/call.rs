@@ -233,7 +233,7 @@ impl<E: Exchange> Call<E> {
         } else if token.is_some_and(AccessToken::is_bound) {
             return Err(Error::new(ErrorKind::Config, Reason::KeyMissing));
         }
-        Ok(self.dispatch(draft, env))
+        self.dispatch(draft, env)
     }
 
     /// The key that proves, unless the token is one that needs no proof.
@@ -242,25 +242,26 @@ impl<E: Exchange> Call<E> {
     }
 
     /// Has the draft signed, or sends it.
-    fn dispatch(&mut self, draft: Draft, env: &Env<'_>) -> Step<E::Output> {
+    fn dispatch(&mut self, draft: Draft, env: &Env<'_>) -> Result<Step<E::Output>> {
         if let Some(signing) = draft.wants() {
             let step = Step::Sign(signing.clone());
             self.state = State::Signing(Box::new(draft));
-            return step;
+            return Ok(step);
         }
         let to = self.proves().map(|_| draft.uri().clone());
-        self.state = State::InFlight { asked: env.now, to };
         let demand = Demand {
             body_bytes: self.exchange.max_body(),
             fresh: self.exchange.fresh(),
             addresses: draft.addresses(),
         };
-        Step::Send(draft.into_request(), demand)
+        let request = draft.into_request()?;
+        self.state = State::InFlight { asked: env.now, to };
+        Ok(Step::Send(request, demand))
     }
 
     fn signed(&mut self, mut draft: Box<Draft>, signature: &[u8], env: &Env<'_>) -> Result<Step<E::Output>> {
         draft.signed(signature)?;
-        Ok(self.dispatch(*draft, env))
+        self.dispatch(*draft, env)
     }
 
     /// Learns the nonce of an answer; `true` if the request should be sent again with it.
@@ -423,7 +424,7 @@ impl<E: Exchange> Flow for Call<E> {
                     self.state = waiting;
                     Ok(self.remaining(env))
                 }
-                State::Signing(draft) => Ok(self.dispatch(*draft, env)),
+                State::Signing(draft) => self.dispatch(*draft, env),
                 State::InFlight { .. } => self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env),
                 State::Spent => return self.out_of_turn(State::Spent),
             },

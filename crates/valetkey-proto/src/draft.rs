@@ -1,6 +1,6 @@
 //! A request whose last piece may still want a signature.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -17,7 +17,11 @@ use crate::{
     form::{self, Form},
     jose::{jwe::Encryption, jws},
     oauth1,
-    secret::wiped,
+    oauth2::{
+        profile::{Policies, RequestKind},
+        resource::Placement,
+    },
+    secret::{AccessToken, wiped},
 };
 
 /// Where a signed text goes. Every signature of OAuth is appended, so that nothing of what is already
@@ -50,6 +54,8 @@ pub struct Draft {
     body: Body,
     oauth1: Option<oauth1::Protocol>,
     unsigned: Vec<Unsigned>,
+    /// What the provider wants otherwise.
+    policies: Option<(Arc<Policies>, RequestKind)>,
 }
 
 enum Body {
@@ -98,7 +104,34 @@ impl Draft {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let (uri, addresses) = (endpoint.uri().clone(), endpoint.addresses());
-        Self { method, uri, addresses, headers, body, oauth1: None, unsigned: Vec::new() }
+        let (oauth1, unsigned, policies) = (None, Vec::new(), None);
+        Self { method, uri, addresses, headers, body, oauth1, unsigned, policies }
+    }
+
+    /// Has it changed as this provider wants it when it is complete.
+    pub(crate) fn for_provider(mut self, policies: Option<&Arc<Policies>>, kind: RequestKind) -> Self {
+        self.follow(policies, kind);
+        self
+    }
+
+    /// As [`for_provider`](Self::for_provider), for who does not own it.
+    pub(crate) fn follow(&mut self, policies: Option<&Arc<Policies>>, kind: RequestKind) {
+        if let Some(policies) = policies {
+            if let Body::Form(_) = self.body {
+                // Now, because a DPoP proof names it.
+                self.method = policies.method(kind);
+            }
+            self.policies = Some((Arc::clone(policies), kind));
+        }
+    }
+
+    /// Puts an access token into it.
+    pub(crate) fn place(&mut self, token: &AccessToken, placement: &Placement) -> Result<()> {
+        let body = match &mut self.body {
+            Body::Bytes(bytes) => Some(bytes),
+            Body::Form(_) => None,
+        };
+        placement.put(token, &mut self.uri, &mut self.headers, body)
     }
 
     /// A request of the user's, taken as it is.
@@ -107,7 +140,8 @@ impl Draft {
         let (parts, body) = request.into_parts();
         let http::request::Parts { method, uri, headers, .. } = parts;
         let (addresses, body) = (Addresses::Any, Body::Bytes(body));
-        Self { method, uri, addresses, headers, body, oauth1: None, unsigned: Vec::new() }
+        let (oauth1, unsigned, policies) = (None, Vec::new(), None);
+        Self { method, uri, addresses, headers, body, oauth1, unsigned, policies }
     }
 
     /// The method.
@@ -272,7 +306,15 @@ impl Draft {
     }
 
     /// The request, complete.
-    pub(crate) fn into_request(self) -> Request {
+    pub(crate) fn into_request(self) -> Result<Request> {
+        let Some((policies, kind)) = self.policies.clone() else { return Ok(self.finish()) };
+        let form = if let Body::Form(form) = &self.body { Some(form.clone()) } else { None };
+        let mut request = self.finish();
+        policies.write(kind, form.as_ref(), &mut request)?;
+        Ok(request)
+    }
+
+    fn finish(self) -> Request {
         let Self { method, uri, mut headers, body, .. } = self;
         let body = match body {
             Body::Form(form) => {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{HeaderMap, Uri, header::CONTENT_TYPE};
 
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
@@ -57,6 +57,27 @@ impl Form {
             encode(&mut self.0, value);
         }
         self
+    }
+
+    /// Adds a parameter whose value stands as it is, but for what would end it.
+    pub(crate) fn push_raw(&mut self, name: &str, value: &str) {
+        let mut written = String::with_capacity(value.len());
+        for character in value.chars() {
+            if character.is_ascii_graphic()
+                && !matches!(character, '&' | '#' | '%' | '=' | '"' | '<' | '>' | '\\')
+            {
+                written.push(character);
+            } else {
+                encode(&mut written, character.encode_utf8(&mut [0; 4]));
+            }
+        }
+        if !written.is_empty() {
+            let mut parameter = String::new();
+            encode(&mut parameter, name);
+            parameter.push('=');
+            parameter.push_str(&written);
+            self.push_encoded(&parameter);
+        }
     }
 
     /// Whether a parameter of this name was added.
@@ -226,6 +247,30 @@ impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name.as_str())).finish()
     }
+}
+
+/// The names and values of an encoded form, decoded, in their order.
+///
+/// # Errors
+///
+/// As [`Parameters::parse`], but for what occurs twice or too often.
+pub(crate) fn pairs(text: &str) -> Result<Vec<(Wiped<String>, Wiped<String>)>> {
+    let pair = |piece: &str| {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        Ok((decode(name)?, decode(value)?))
+    };
+    text.split('&').filter(|piece| !piece.is_empty()).map(pair).collect()
+}
+
+/// A URL with these encoded parameters added to its query.
+pub(crate) fn with_query(uri: &Uri, parameters: &str) -> Result<Uri> {
+    if parameters.is_empty() {
+        return Ok(uri.clone());
+    }
+    let mut text = Wiped::new(uri.to_string());
+    text.push(if uri.query().is_some() { '&' } else { '?' });
+    text.push_str(parameters);
+    Uri::try_from(text.as_str()).map_err(|_| Error::new(ErrorKind::Usage, Reason::InvalidUrl))
 }
 
 /// Decodes one name or value.

@@ -6,6 +6,7 @@ pub mod binding;
 pub mod client;
 pub mod endpoint;
 pub mod grant;
+pub mod profile;
 pub mod protected_resource;
 pub mod resource;
 mod scope;

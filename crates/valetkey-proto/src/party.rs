@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::{HeaderValue, Uri, header::AUTHORIZATION};
 
 use crate::{
     draft::Draft,
@@ -20,7 +20,9 @@ use crate::{
     oauth1,
     oauth2::{
         client::{Asserted, ClientAuth, ClientId, Method},
-        server::Issuer,
+        profile::{Policies, RequestKind},
+        resource::Placement,
+        server::{Issuer, ServerMetadata},
     },
     secret::{AccessToken, ClientSecret, Wiped, wiped},
 };
@@ -34,12 +36,17 @@ pub struct Party {
     issuer: Option<Issuer>,
     auth: Auth,
     budget: AtomicU32,
+    /// Where the access token stands, if that is not where RFC 6750 §2.1 has it.
+    placement: Option<Arc<Placement>>,
+    policies: Option<Arc<Policies>>,
 }
 
 enum Auth {
     None,
     /// `Authorization: Basic …`, made once.
     Basic(HeaderValue),
+    /// The same, and the client's name in the form.
+    BasicAndId(HeaderValue, ClientId),
     Post(ClientId, ClientSecret),
     /// A public client names itself (RFC 6749 §3.2.1).
     Public(ClientId),
@@ -68,13 +75,11 @@ impl Party {
             Method::None => Auth::Public(id.clone()),
             Method::Assertion(key) => Auth::Assertion(Box::new(Asserted::new(&issuer, id, key)?)),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
-            Method::Basic(secret) => {
-                let mut text =
-                    Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
-                form::encode(&mut text, id.as_str());
-                text.push(':');
-                form::encode(&mut text, secret.expose());
-                Auth::Basic(basic(&text)?)
+            Method::Basic(secret) => Auth::Basic(encoded(id, secret)?),
+            Method::BasicAndId(secret) => Auth::BasicAndId(encoded(id, secret)?, id.clone()),
+            Method::Bearer(secret) => {
+                let text = Wiped::new(["Bearer ", secret.expose()].concat());
+                Auth::BasicAndId(sensitive(text.as_bytes().to_vec())?, id.clone())
             }
             Method::BasicRaw(secret) => {
                 // RFC 7617 §2: the first colon ends the user id.
@@ -95,6 +100,52 @@ impl Party {
         Self::with(Some(issuer), Auth::Bearer(token, origins))
     }
 
+    /// Puts the access token elsewhere in requests than RFC 6750 §2.1 has it.
+    #[must_use]
+    pub fn with_placement(mut self, placement: Arc<Placement>) -> Self {
+        self.placement = Some(placement);
+        self
+    }
+
+    /// Uses APIs as the profile of this server says, if it has one: where tokens stand, and what the profile's hooks do.
+    #[must_use]
+    pub fn with_server(mut self, server: &ServerMetadata) -> Self {
+        self.policies = server.policies().cloned();
+        self.placement = server.placement();
+        self
+    }
+
+    /// Where access tokens stand, if that is not where RFC 6750 §2.1 has them.
+    #[must_use]
+    pub fn placement(&self) -> Option<&Arc<Placement>> {
+        self.placement.as_ref()
+    }
+
+    /// Puts the access token into a request that is sent by other means; nothing else of it is changed.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::OriginNotAllowed`] unless the request goes to one of the origins;
+    /// [`Reason::AlreadyAuthorized`]; [`Reason::InvalidValue`] if the token stands in a form, which here is not to be
+    /// seen, or this is the bearer of none.
+    pub fn attach<B>(&self, request: &mut http::Request<B>) -> Result<()> {
+        let Auth::Bearer(token, origins) = &self.auth else {
+            return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("no access token"));
+        };
+        check_origin(origins, request.uri())?;
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+        }
+        let Some(placement) = &self.placement else {
+            request.headers_mut().insert(AUTHORIZATION, token.header().clone());
+            return Ok(());
+        };
+        let mut uri = request.uri().clone();
+        placement.put(token, &mut uri, request.headers_mut(), None)?;
+        *request.uri_mut() = uri;
+        Ok(())
+    }
+
     /// Whoever this signer signs for (RFC 5849 §3), at a server of OAuth 1.0 and at its APIs.
     ///
     /// The requests for credentials bring their own token; for all else, the signer's is used. A key of the signer
@@ -105,7 +156,7 @@ impl Party {
     }
 
     fn with(issuer: Option<Issuer>, auth: Auth) -> Self {
-        Self { issuer, auth, budget: AtomicU32::new(BUDGET) }
+        Self { issuer, auth, budget: AtomicU32::new(BUDGET), placement: None, policies: None }
     }
 
     /// The issuer of the server, unless this is nobody in particular.
@@ -136,6 +187,11 @@ impl Party {
                 refuse_credentials(draft, &["client_secret", "client_assertion"])?;
                 draft.headers_mut().insert(AUTHORIZATION, header.clone());
             }
+            Auth::BasicAndId(header, id) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
+                draft.headers_mut().insert(AUTHORIZATION, header.clone());
+                draft.form_mut().ok_or_else(no_form)?.push("client_id", id.as_str());
+            }
             Auth::Post(id, secret) => {
                 refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
                 let form = draft.form_mut().ok_or_else(no_form)?;
@@ -150,11 +206,13 @@ impl Party {
                 client.append(draft, env)?;
             }
             Auth::Bearer(token, origins) => {
-                if !origins.iter().any(|origin| origin.is_of(draft.uri())) {
-                    return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
-                }
+                check_origin(origins, draft.uri())?;
                 refuse_credentials(draft, &[])?;
-                draft.headers_mut().insert(AUTHORIZATION, token.header().clone());
+                match &self.placement {
+                    None => drop(draft.headers_mut().insert(AUTHORIZATION, token.header().clone())),
+                    Some(placement) => draft.place(token, placement)?,
+                }
+                draft.follow(self.policies.as_ref(), RequestKind::Resource);
             }
         }
         Ok(())
@@ -178,15 +236,37 @@ impl Party {
 /// The units of a full budget.
 const BUDGET: u32 = 500;
 
+/// `Basic` credentials, form-encoded first (RFC 6749 §2.3.1).
+fn encoded(id: &ClientId, secret: &ClientSecret) -> Result<HeaderValue> {
+    let mut text = Wiped::new(String::with_capacity(3 * (id.as_str().len() + secret.expose().len()) + 1));
+    form::encode(&mut text, id.as_str());
+    text.push(':');
+    form::encode(&mut text, secret.expose());
+    basic(&text)
+}
+
 /// `Basic` credentials (RFC 7617 §2) as a header value that is wiped and marked sensitive.
 fn basic(credentials: &str) -> Result<HeaderValue> {
     let mut text = "Basic ".to_owned();
     text.reserve_exact(credentials.len().div_ceil(3) * 4);
     STANDARD.encode_string(credentials, &mut text);
+    sensitive(text.into_bytes())
+}
+
+/// A header value that is wiped and not shown.
+fn sensitive(text: Vec<u8>) -> Result<HeaderValue> {
     let invalid = |_| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail("client credentials");
-    let mut value = HeaderValue::from_maybe_shared(wiped(text.into_bytes())).map_err(invalid)?;
+    let mut value = HeaderValue::from_maybe_shared(wiped(text)).map_err(invalid)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// A token goes to the APIs that it is for (RFC 6750 §5.2).
+fn check_origin(origins: &[Origin], uri: &Uri) -> Result<()> {
+    match origins.iter().any(|origin| origin.is_of(uri)) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed)),
+    }
 }
 
 /// Refuses an `Authorization` header and these parameters of client authentication.
@@ -213,6 +293,7 @@ impl fmt::Debug for Party {
             Auth::Post(..) => "post",
             Auth::Public(_) => "public",
             Auth::Assertion(_) => "assertion",
+            Auth::BasicAndId(..) => "basic",
             Auth::Bearer(..) => "bearer",
             Auth::OAuth1(_) => "oauth1",
         };

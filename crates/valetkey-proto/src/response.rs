@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 pub(crate) mod members;
+pub(crate) mod unique;
 pub(crate) mod value;
 
 use http::{StatusCode, header::CONTENT_TYPE};

@@ -21,18 +21,19 @@ use std::{
 
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Call, Error, ErrorKind, Exchange, Reason, Result,
+    Call, Error, ErrorKind, Exchange, Party, Reason, Result,
     endpoint::Origin,
     oauth2::{
         authorization::{AuthorizationResponse, Callback, PendingAuthorization},
         binding::{Dpop, Nonces},
         grant::AuthorizationCodeGrant,
+        resource::Placement,
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenRecord, TokenSet},
     },
     oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
-    secret::Secret,
+    secret::{AccessToken, Secret},
 };
 
 pub use assertion::JwtBearer;
@@ -89,6 +90,7 @@ struct Inner {
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
+    placement: Option<Arc<Placement>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
     max_api_body: usize,
@@ -315,6 +317,18 @@ impl Client {
         &self.0.origins
     }
 
+    /// Whoever shows this token to the APIs.
+    pub(crate) fn bearer(&self, token: AccessToken) -> Party {
+        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(self.origins()));
+        if let (Some(_), Ok(relation)) = (&self.0.origination.profile, self.known()) {
+            party = party.with_server(relation.server());
+        }
+        match &self.0.placement {
+            Some(placement) => party.with_placement(Arc::clone(placement)),
+            None => party,
+        }
+    }
+
     pub(crate) fn strictness(&self) -> Strictness {
         self.0.strictness
     }
@@ -328,16 +342,12 @@ impl Client {
     /// The server as it is known now; asked anew when that is too old.
     pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
         let runtime = &self.0.runtime;
-        kept::current(
-            &self.0.relation,
-            |_| true,
-            runtime,
-            |_| {
-                let (origination, runtime) = (self.0.origination.clone(), runtime.clone());
-                async move { origination.discover(&runtime).await }
-            },
-        )
-        .await
+        let ask = |_: Option<&Relation>| {
+            let (origination, runtime) = (self.0.origination.clone(), runtime.clone());
+            // In a box, so that the futures of callers do not carry all of it.
+            Box::pin(async move { origination.discover(&runtime).await })
+        };
+        kept::current(&self.0.relation, |_| true, runtime, ask).await
     }
 }
 

@@ -95,5 +95,6 @@ pub(crate) async fn discover(
     if let Some(signer) = signer {
         discovery = discovery.signed_by(signer);
     }
-    Ok((run(discovery, runtime).await?, Age::of(asked)))
+    // In a box, so that the futures of callers do not carry all of it.
+    Ok((Box::pin(run(discovery, runtime)).await?, Age::of(asked)))
 }

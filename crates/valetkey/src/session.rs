@@ -95,9 +95,10 @@ pub struct Attached {
     proven: Option<Proven>,
 }
 
-/// Marks a request that carries a token of ours, which may be replaced.
-#[derive(Clone, Copy)]
-struct Ours;
+/// Marks a request that carries a token of ours, which may be replaced; with its URL as it was before, if the token stands in
+/// that.
+#[derive(Clone)]
+struct Ours(Option<Uri>);
 
 /// Marks a request that carries a proof of ours: whose nonces are learned from the answer, and whether a demand for one
 /// has been answered.
@@ -196,8 +197,12 @@ impl Session {
         if !self.0.client.origins().iter().any(|origin| origin.is_of(request.uri())) {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
-        if request.headers().contains_key(AUTHORIZATION) && request.extensions().get::<Ours>().is_none() {
+        let ours = request.extensions().get::<Ours>().cloned();
+        if request.headers().contains_key(AUTHORIZATION) && ours.is_none() {
             return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
+        }
+        if let Some(Ours(Some(uri))) = ours {
+            *request.uri_mut() = uri;
         }
         let live = self.usable().await?;
         let token = live.tokens().access_token();
@@ -205,8 +210,16 @@ impl Session {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
             Some(_) | None => None,
         };
-        request.headers_mut().insert(AUTHORIZATION, token.header().clone());
-        request.extensions_mut().insert(Ours);
+        let ours = if live.party.placement().is_some() {
+            let uri = request.uri().clone();
+            request.headers_mut().remove(AUTHORIZATION);
+            live.party.attach(request)?;
+            Ours(Some(uri))
+        } else {
+            request.headers_mut().insert(AUTHORIZATION, token.header().clone());
+            Ours(None)
+        };
+        request.extensions_mut().insert(ours);
         Ok(Attached { live, proven })
     }
 

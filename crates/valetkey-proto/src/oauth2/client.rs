@@ -61,7 +61,9 @@ pub(crate) enum Method {
     None,
     Basic(ClientSecret),
     BasicRaw(ClientSecret),
+    BasicAndId(ClientSecret),
     Post(ClientSecret),
+    Bearer(ClientSecret),
     Assertion(Arc<AssertionKey>),
 }
 
@@ -98,6 +100,20 @@ impl ClientAuth {
     #[must_use]
     pub fn secret_post(secret: impl Into<ClientSecret>) -> Self {
         Self(Method::Post(secret.into()))
+    }
+
+    /// A secret in the `Authorization` header, as [`secret_basic`](Self::secret_basic) has it, and the client's name in the
+    /// form besides: for servers that want both.
+    #[must_use]
+    pub fn secret_basic_and_id(secret: impl Into<ClientSecret>) -> Self {
+        Self(Method::BasicAndId(secret.into()))
+    }
+
+    /// A secret as a bearer token (`Authorization: Bearer …`), and the client's name in the form: for servers that have no
+    /// method of the standard's.
+    #[must_use]
+    pub fn secret_bearer(secret: impl Into<ClientSecret>) -> Self {
+        Self(Method::Bearer(secret.into()))
     }
 
     /// A secret that signs an assertion by HS256 and is not sent (`client_secret_jwt`, RFC 7523 §2.2). It has 32 bytes
@@ -139,13 +155,14 @@ impl ClientAuth {
         !matches!(self.0, Method::None | Method::Unnamed)
     }
 
-    /// The registered name of the method (RFC 7591 §2).
+    /// The registered name of the method (RFC 7591 §2); `client_secret_bearer` has none.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.0 {
             Method::None | Method::Unnamed => "none",
-            Method::Basic(_) | Method::BasicRaw(_) => "client_secret_basic",
+            Method::Basic(_) | Method::BasicRaw(_) | Method::BasicAndId(_) => "client_secret_basic",
             Method::Post(_) => "client_secret_post",
+            Method::Bearer(_) => "client_secret_bearer",
             Method::Assertion(key) => key.method(),
         }
     }
@@ -154,7 +171,11 @@ impl ClientAuth {
     #[must_use]
     pub fn shared_secret(&self) -> Option<&ClientSecret> {
         match &self.0 {
-            Method::Basic(secret) | Method::BasicRaw(secret) | Method::Post(secret) => Some(secret),
+            Method::Basic(secret)
+            | Method::BasicRaw(secret)
+            | Method::BasicAndId(secret)
+            | Method::Post(secret)
+            | Method::Bearer(secret) => Some(secret),
             Method::Unnamed | Method::None | Method::Assertion(_) => None,
         }
     }

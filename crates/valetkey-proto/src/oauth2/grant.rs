@@ -4,6 +4,7 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod jwt_bearer;
+mod probe;
 mod refresh_token;
 
 pub use authorization_code::AuthorizationCodeGrant;
@@ -12,7 +13,10 @@ pub use device_code::{
     DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling,
 };
 pub use jwt_bearer::JwtBearerGrant;
+pub use probe::AuthenticationProbe;
 pub use refresh_token::RefreshTokenGrant;
+
+use std::sync::Arc;
 
 use valetkey_http::Response;
 
@@ -23,6 +27,7 @@ use crate::{
     form::Form,
     oauth2::{
         Scope,
+        profile::{Policies, RequestKind},
         server::ServerMetadata,
         token::{Strictness, TokenResponse},
     },
@@ -35,6 +40,8 @@ struct TokenRequest {
     endpoint: Endpoint,
     strictness: Strictness,
     extra: Form,
+    policies: Option<Arc<Policies>>,
+    kind: RequestKind,
 }
 
 /// Parameters that grants and client authentication set themselves.
@@ -58,11 +65,19 @@ const CAPACITY: usize = 512;
 
 impl TokenRequest {
     fn new(server: &ServerMetadata) -> Result<Self> {
-        Ok(Self::to(server.token_endpoint()?.clone()))
+        Ok(Self::to(server, server.token_endpoint()?.clone(), RequestKind::Token))
     }
 
-    fn to(endpoint: Endpoint) -> Self {
-        Self { endpoint, strictness: Strictness::default(), extra: Form::new() }
+    fn to(server: &ServerMetadata, endpoint: Endpoint, kind: RequestKind) -> Self {
+        let (strictness, policies) = (Strictness::default(), server.policies().cloned());
+        Self { endpoint, strictness, extra: Form::new(), policies, kind }
+    }
+
+    /// A request for new tokens, which some providers take elsewhere.
+    fn renewal(server: &ServerMetadata) -> Result<Self> {
+        let elsewhere = server.policies().and_then(|policies| policies.refresh_endpoint.clone());
+        let endpoint = elsewhere.map_or_else(|| server.token_endpoint().cloned(), Ok)?;
+        Ok(Self::to(server, endpoint, RequestKind::Refresh))
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
@@ -88,12 +103,15 @@ impl TokenRequest {
     /// The request with this form, which is complete but for what the program added.
     fn draft(&self, mut form: Form) -> Draft {
         form.extend(&self.extra);
-        Draft::post(&self.endpoint, form)
+        Draft::post(&self.endpoint, form).for_provider(self.policies.as_ref(), self.kind)
     }
 
     /// Reads the answer to a request that was handed out at `asked`.
     fn read(&self, response: &Response, asked: Timestamp) -> Result<TokenResponse> {
-        TokenResponse::parse(response, asked, self.strictness)
+        match &self.policies {
+            None => TokenResponse::parse(response, asked, self.strictness),
+            Some(policies) => policies.read_tokens(self.kind, response, asked, self.strictness),
+        }
     }
 }
 

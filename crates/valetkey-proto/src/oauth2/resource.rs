@@ -1,7 +1,9 @@
-//! Requests to an API, with an access token (RFC 6750 §2.1, RFC 9449 §7.1).
+//! Requests to an API, with an access token (RFC 6750 §2, RFC 9449 §7.1).
 
+mod placement;
 mod redirect;
 
+pub use placement::Placement;
 pub use redirect::redirected;
 
 use valetkey_http::{Request, Response};

@@ -13,6 +13,7 @@ mod introspection;
 mod learned;
 mod logout;
 mod oauth1;
+mod profile;
 mod properties;
 mod protected_resource;
 mod registration;

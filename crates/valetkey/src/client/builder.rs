@@ -16,7 +16,9 @@ use valetkey_proto::{
         assertion::ServiceAccount,
         binding::{Dpop, Nonces},
         client::{ClientAuth, ClientMetadata},
+        profile::ProviderProfile,
         protected_resource::ResourceMetadata,
+        resource::Placement,
         server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
         token::Strictness,
     },
@@ -47,6 +49,9 @@ pub struct ClientBuilder {
     template: Option<Result<IssuerTemplate>>,
     signer: Option<MetadataSigner>,
     resource: Option<ResourceMetadata>,
+    profile: Option<ProviderProfile>,
+    probes_auth: bool,
+    placement: Option<Arc<Placement>>,
     registered: Registered,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
@@ -78,6 +83,9 @@ impl ClientBuilder {
             template: None,
             signer: None,
             resource: None,
+            profile: None,
+            probes_auth: false,
+            placement: None,
             registered: Registered::default(),
             origins: Vec::new(),
             sealing_keys: None,
@@ -143,6 +151,46 @@ impl ClientBuilder {
     pub fn for_resource(mut self, resource: &ResourceMetadata) -> Self {
         self.origins.push(Ok(resource.resource().origin()));
         self.resource = Some(resource.clone());
+        self
+    }
+
+    /// The provider of this profile: where it is, unless [`discover`](Self::discover) or [`server`](Self::server) says so, and
+    /// what it does otherwise than the standards. Its variable `{client_id}` is the client's [`id`](Self::id).
+    ///
+    /// ```
+    /// use valetkey::{Client, oauth2::profile::ProviderProfile};
+    /// # use valetkey_testkit::{Provider, block_on};
+    /// # block_on(async {
+    ///
+    /// let profile = ProviderProfile::from_json(
+    ///     r#"{ "name": "chat", "endpoints": { "token": "https://chat.example/token", "api": ["https://chat.example/api/"] },
+    ///          "token": { "auth": "post" }, "api": { "headers": { "Client-Id": "{client_id}" } } }"#,
+    /// )?;
+    /// let client = Client::builder(Provider::new()).profile(profile).id("app").secret("s3cret").build().await?;
+    /// # let _ = client;
+    /// # Ok::<(), valetkey::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn profile(mut self, profile: ProviderProfile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Finds out how the server wants the [`secret`](Self::secret), in the header or in the form, when the client is built:
+    /// by a request with a code that nobody was given, so that no real one is lost
+    /// ([`AuthenticationProbe`](crate::oauth2::grant::AuthenticationProbe)). For servers that do not say, or say what is not so.
+    pub fn probe_auth(mut self) -> Self {
+        self.probes_auth = true;
+        self
+    }
+
+    /// Puts access tokens elsewhere in requests to APIs than into the `Authorization` field, whatever a profile says.
+    ///
+    /// # Security
+    ///
+    /// See [`Placement`].
+    pub fn token_placement(mut self, placement: Placement) -> Self {
+        self.placement = Some(Arc::new(placement));
         self
     }
 
@@ -360,11 +408,20 @@ impl ClientBuilder {
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
     pub async fn build(self) -> Result<Client> {
         let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
-        let server = match (self.server.transpose()?, &self.resource) {
-            (server, Some(resource)) => at_resource(server, resource)?,
-            (Some(server), None) => server,
-            (None, None) => return Err(invalid("no server: say discover or server")),
+        let profile = self.profile.map(|profile| profile.with_variable("client_id", &self.id));
+        let server = match (self.server.transpose()?, &self.resource, &profile) {
+            (server, Some(resource), _) => at_resource(server, resource)?,
+            (Some(server), None, _) => server,
+            (None, None, Some(profile)) => Source::of(profile)?,
+            (None, None, None) => return Err(invalid("no server: say discover or server")),
         };
+        let mut template = self.template.transpose()?;
+        let mut origins = self.origins.into_iter().collect::<Result<Vec<_>>>()?;
+        if let Some(profile) = &profile {
+            template = template.or(profile.issuer_template()?);
+            origins.extend(profile.api()?.iter().map(|url| Origin::parse(url)).collect::<Result<Vec<_>>>()?);
+        }
+        let probes_auth = self.probes_auth || profile.as_ref().is_some_and(ProviderProfile::probes_auth);
         let mut client = ClientMetadata::new(&self.id)?;
         if let Some(auth) = self.auth {
             if self.secret.is_some() {
@@ -375,7 +432,6 @@ impl ClientBuilder {
         if let Some(uri) = &self.redirect_uri {
             client = client.with_redirect_uri(uri)?;
         }
-        let template = self.template.transpose()?;
         let nonces = Arc::<Nonces>::default();
         let demands_dpop = self.resource.as_ref().is_some_and(ResourceMetadata::demands_dpop);
         let binding = match self.binding {
@@ -393,12 +449,15 @@ impl ClientBuilder {
                 registered: self.registered,
                 template,
                 signer: self.signer,
+                profile,
+                probed: probes_auth.then(Arc::default),
             },
+            placement: self.placement,
             nonces,
             relation: Slot::new(None, kept::pause_after),
             keys: KeyCache::new(),
             logouts: Mutex::new(ReplayGuard::new(back_channel::REMEMBERED)),
-            origins: self.origins.into_iter().collect::<Result<_>>()?,
+            origins: origins.into(),
             sealing_keys: self.sealing_keys,
             strictness: self.strictness,
             max_api_body: self.max_api_body,

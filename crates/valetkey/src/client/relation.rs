@@ -1,13 +1,15 @@
 //! A client and its server together: what follows from the metadata, kept as long as that.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use valetkey_proto::{
-    Party, Result,
+    Call, Error, ErrorCode, ErrorKind, ErrorResponse, Party, Reason, Result,
     crypto::SignatureAlgorithm,
     oauth2::{
         authorization::AuthorizationRequest,
         client::{AssertionKey, ClientAuth, ClientId, ClientMetadata},
+        grant::AuthenticationProbe,
+        profile::ProviderProfile,
         server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
     },
     secret::ClientSecret,
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     Runtime,
     kept::{self, Age, Published},
+    run::run,
 };
 
 /// What a relation is made of: what the program said.
@@ -34,6 +37,9 @@ pub(super) struct Origination {
     pub(super) template: Option<IssuerTemplate>,
     /// Who signs the metadata, if it is to be signed.
     pub(super) signer: Option<MetadataSigner>,
+    pub(super) profile: Option<ProviderProfile>,
+    /// How a secret is shown, once that was found out, if it is to be.
+    pub(super) probed: Option<Arc<OnceLock<ClientAuth>>>,
 }
 
 /// Where the metadata comes from.
@@ -41,6 +47,16 @@ pub(super) struct Origination {
 pub(super) enum Source {
     Discovered(Issuer),
     Given(Box<ServerMetadata>),
+}
+
+impl Source {
+    /// Where a profile says that the metadata is.
+    pub(super) fn of(profile: &ProviderProfile) -> Result<Self> {
+        Ok(match profile.discover()? {
+            Some(issuer) => Self::Discovered(issuer),
+            None => Self::Given(Box::new(profile.server()?)),
+        })
+    }
 }
 
 impl Origination {
@@ -63,11 +79,56 @@ impl Origination {
                 kept::discover(issuer, self.template.as_ref(), self.signer.as_ref(), runtime).await?
             }
         };
+        let server = match &self.profile {
+            Some(profile) => server.with_profile(profile)?,
+            None => server,
+        };
         if let Some(binding) = &self.binding {
             binding.check(&server)?;
         }
         let reading = Reading::new(&server, &self)?;
-        Relation::new(server, self.client, self.secret, reading, age)
+        let client = match &self.secret {
+            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, runtime).await?),
+            None => self.client.clone(),
+        };
+        Relation::new(server, client, reading, age)
+    }
+
+    /// How to show the secret: as the profile says, as is found out, or as suits the server.
+    async fn auth(
+        &self,
+        server: &ServerMetadata,
+        secret: &ClientSecret,
+        runtime: &Runtime,
+    ) -> Result<ClientAuth> {
+        if let Some(probed) = &self.probed {
+            if let Some(known) = probed.get() {
+                return Ok(known.clone());
+            }
+            let found = self.probe(server, secret, runtime).await?;
+            return Ok(probed.get_or_init(|| found).clone());
+        }
+        let said = self.profile.as_ref().and_then(|profile| profile.client_auth(secret.clone()));
+        Ok(said.unwrap_or_else(|| suitable(server, secret.clone())))
+    }
+
+    /// Finds out how the server wants the secret, by a code that nobody was given.
+    async fn probe(
+        &self,
+        server: &ServerMetadata,
+        secret: &ClientSecret,
+        runtime: &Runtime,
+    ) -> Result<ClientAuth> {
+        for auth in [ClientAuth::secret_basic(secret.clone()), ClientAuth::secret_post(secret.clone())] {
+            let party = Party::client(server.issuer().clone(), self.client_id(), &auth)?;
+            let probe = AuthenticationProbe::new(server, &self.client)?;
+            if run(Call::new(probe, Arc::new(party)), runtime).await? {
+                return Ok(auth);
+            }
+        }
+        let refused = ErrorResponse::new(ErrorCode::InvalidClient);
+        let error = Error::new(ErrorKind::Denied, Reason::RequestDenied).with_response(refused);
+        Err(error.with_detail("neither client_secret_basic nor client_secret_post"))
     }
 }
 
@@ -84,16 +145,7 @@ pub(crate) struct Relation {
 }
 
 impl Relation {
-    fn new(
-        server: ServerMetadata,
-        mut client: ClientMetadata,
-        secret: Option<ClientSecret>,
-        reading: Reading,
-        age: Age,
-    ) -> Result<Self> {
-        if let Some(secret) = secret {
-            client = client.with_auth(suitable(&server, secret));
-        }
+    fn new(server: ServerMetadata, client: ClientMetadata, reading: Reading, age: Age) -> Result<Self> {
         let party = Party::client(server.issuer().clone(), client.id(), client.auth())?;
         // Nobody is sent on a trip whose code could not be exchanged.
         let authorization = server.token_endpoint().and_then(|_| AuthorizationRequest::new(&server, &client));

@@ -40,8 +40,7 @@ const SKEW: Duration = Duration::from_secs(60);
 impl Live {
     pub(super) fn new(client: &Client, record: TokenRecord, follows_refusal: bool) -> Self {
         let tokens = record.tokens();
-        let token = tokens.access_token().clone();
-        let party = Party::bearer(client.issuer().clone(), token, Arc::clone(client.origins()));
+        let party = client.bearer(tokens.access_token().clone());
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
         let [accepted, doubtful, spent] = [const { AtomicBool::new(false) }; 3];
@@ -110,7 +109,9 @@ pub struct Bearer(Guard<Option<Arc<Live>>>);
 impl Bearer {
     /// The value of good tokens that need no proof.
     pub(super) fn of(live: Guard<Option<Arc<Live>>>, now: SystemTime) -> Option<Self> {
-        let is_usable = |live: &Arc<Live>| live.is_good(now) && !live.tokens().access_token().is_bound();
+        let is_usable = |live: &Arc<Live>| {
+            live.is_good(now) && !live.tokens().access_token().is_bound() && live.party.placement().is_none()
+        };
         live.as_ref().is_some_and(is_usable).then_some(Self(live))
     }
 }

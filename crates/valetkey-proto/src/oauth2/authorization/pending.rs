@@ -10,13 +10,15 @@ use crate::{
     oauth2::{
         Scope,
         authorization::{
-            AuthorizationResponse, Callback, CodeVerifier, ResponseType, request::Asked,
+            AuthorizationResponse, Callback, CodeVerifier, ResponseType,
+            request::{Asked, Otherwise},
             response_type::Awaited,
         },
         binding::KeptKey,
         client::ClientId,
+        profile::LeftOut,
         server::Issuer,
-        token::TokenResponse,
+        token::{Kept, TokenResponse},
     },
     random::TEXT,
     record,
@@ -130,9 +132,24 @@ impl PendingAuthorization {
     /// of the rest, which [`receive`](Self::receive) checks.
     #[must_use]
     pub fn matches(&self, callback: &Callback) -> bool {
-        callback
-            .parameters(self.asked.awaited.mode)
-            .is_ok_and(|parameters| parameters.is("state", &self.state.0))
+        callback.parameters(self.asked.awaited.mode).is_ok_and(|parameters| self.is_ours(&parameters))
+    }
+
+    /// Whether these parameters carry the state, unless the provider refuses that there is one.
+    fn is_ours(&self, parameters: &Parameters) -> bool {
+        match self.asked.otherwise.left_out.state {
+            // None was sent, so that a state is somebody else's.
+            true => {
+                let says = |name| parameters.contains(name);
+                (says(self.code_name()) || says("error")) && !says("state")
+            }
+            false => parameters.is("state", &self.state.0),
+        }
+    }
+
+    /// The name of the code in callbacks.
+    fn code_name(&self) -> &str {
+        self.asked.otherwise.code.as_deref().unwrap_or("code")
     }
 
     /// Takes what the browser brought back, and ends the sign-in, whatever it is.
@@ -165,7 +182,7 @@ impl PendingAuthorization {
         callback.check(mode, &self.asked.redirect_uri)?;
         let parameters = callback.parameters(mode)?;
         refuse_other_responses(response_type, &parameters)?;
-        if !parameters.is("state", &self.state.0) {
+        if !self.is_ours(&parameters) {
             return Err(Error::new(ErrorKind::Untrusted, Reason::StateMismatch));
         }
         self.check_issuer(&parameters)?;
@@ -173,19 +190,25 @@ impl PendingAuthorization {
         if let Some(refused) = from_parts(part("error"), part("error_description"), part("error_uri")) {
             return Err(Error::new(ErrorKind::Denied, Reason::AuthorizationDenied).with_response(refused));
         }
-        let required = |is_asked: bool, name: &'static str| {
+        let required = |is_asked: bool, name: &'static str, theirs: &str| {
             let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail(name);
-            if is_asked { part(name).map(Some).ok_or_else(missing) } else { Ok(None) }
+            if is_asked { parameters.get(theirs).map(Some).ok_or_else(missing) } else { Ok(None) }
         };
-        let code = required(response_type.has_code(), "code")?.map(AuthorizationCode::new);
-        let id_token = required(response_type.has_id_token(), "id_token")?.map(Secret::new);
+        let code = required(response_type.has_code(), "code", self.code_name())?.map(AuthorizationCode::new);
+        let id_token = required(response_type.has_id_token(), "id_token", "id_token")?.map(Secret::new);
         // It was issued later, but nobody knows when.
-        let token = match required(response_type.has_token(), "access_token")? {
+        let token = match required(response_type.has_token(), "access_token", "access_token")? {
             Some(_) => Some(TokenResponse::of_callback(&parameters, self.created)?),
             None => None,
         };
+        let mut kept = Kept::default();
+        for name in &self.asked.otherwise.keep {
+            if let Some(value) = part(name) {
+                kept.keep(name, value);
+            }
+        }
         let Self { asked, verifier, nonce, state, .. } = self;
-        Ok(AuthorizationResponse { asked, code, id_token, token, verifier, nonce, state })
+        Ok(AuthorizationResponse { asked, code, id_token, token, verifier, nonce, state, kept })
     }
 
     /// RFC 9207 §2.4: compared byte for byte, in errors too. An ID token beside the code names the issuer as well, and is
@@ -262,6 +285,10 @@ impl PendingAuthorization {
             members.insert("response_mode".to_owned(), awaited.mode.as_str().into());
             members.insert("max_age".to_owned(), awaited.max_age.map(|age| age.as_secs()).into());
         }
+        if let (true, Some(members)) = (self.asked.otherwise != Otherwise::default(), members.as_object_mut())
+        {
+            members.extend(self.asked.otherwise.members());
+        }
         if let (false, Some(members)) = (self.asked.acr.is_empty(), members.as_object_mut()) {
             members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
         }
@@ -288,6 +315,15 @@ impl PendingAuthorization {
                 record.max_age,
             )?,
             acr: record.acr.map(|Texts(values)| values).unwrap_or_default(),
+            otherwise: Otherwise {
+                left_out: LeftOut {
+                    pkce: record.no_pkce.unwrap_or(false),
+                    state: record.no_state.unwrap_or(false),
+                    nonce: record.no_nonce.unwrap_or(false),
+                },
+                code: record.code.map(|Text(name)| name.into()),
+                keep: record.keep.map(|Texts(names)| names).unwrap_or_default(),
+            },
         };
         Some(Self {
             asked: Arc::new(asked),
@@ -318,6 +354,24 @@ members! {
         response_mode: Text<'de>,
         max_age: u64,
         acr: Texts,
+        no_pkce: bool,
+        no_state: bool,
+        no_nonce: bool,
+        code: Text<'de>,
+        keep: Texts,
+    }
+}
+
+impl Otherwise {
+    /// What stands in records of it.
+    fn members(&self) -> impl Iterator<Item = (String, serde_json::Value)> {
+        let LeftOut { pkce, state, nonce } = self.left_out;
+        let flags = [("no_pkce", pkce), ("no_state", state), ("no_nonce", nonce)];
+        let flags = flags.into_iter().filter(|(_, is_said)| *is_said).map(|(name, _)| (name, true.into()));
+        let code = self.code.as_deref().map(|name| ("code", name.into()));
+        let keep: serde_json::Value = self.keep.iter().map(|name| &**name).collect();
+        let keep = (!self.keep.is_empty()).then_some(("keep", keep));
+        flags.chain(code).chain(keep).map(|(name, value)| (name.to_owned(), value))
     }
 }
 

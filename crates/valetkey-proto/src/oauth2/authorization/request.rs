@@ -15,6 +15,7 @@ use crate::{
         },
         binding::{Dpop, KeptKey},
         client::{ClientId, ClientMetadata},
+        profile::{LeftOut, Policies},
         server::{Issuer, ServerMetadata},
     },
     random,
@@ -71,6 +72,7 @@ pub struct AuthorizationRequest {
     pub(super) asked: Arc<Asked>,
     has_nonce: bool,
     pub(super) object: Option<RequestObject>,
+    policies: Option<Arc<Policies>>,
 }
 
 /// What all sign-ins of one request have in common, shared by them.
@@ -85,6 +87,24 @@ pub(super) struct Asked {
     pub(super) awaited: Awaited,
     /// The values of which `acr` must have one, if there are any.
     pub(super) acr: Vec<Box<str>>,
+    pub(super) otherwise: Otherwise,
+}
+
+/// What a sign-in at a provider with a profile does otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Otherwise {
+    pub(super) left_out: LeftOut,
+    /// The name of the code in callbacks.
+    pub(super) code: Option<Box<str>>,
+    /// What is kept of callbacks.
+    pub(super) keep: Vec<Box<str>>,
+}
+
+impl Otherwise {
+    fn of(policies: &Policies) -> Self {
+        let Policies { left_out, code, keep, .. } = policies;
+        Self { left_out: *left_out, code: code.clone(), keep: keep.clone() }
+    }
 }
 
 impl AuthorizationRequest {
@@ -97,7 +117,11 @@ impl AuthorizationRequest {
     pub fn new(server: &ServerMetadata, client: &ClientMetadata) -> Result<Self> {
         let missing = || Error::new(ErrorKind::Config, Reason::MissingRedirectUri);
         let redirect_uri = client.redirect_uri().ok_or_else(missing)?;
-        if server.supports_challenge(CodeChallengeMethod::S256.as_str()) == Some(false) {
+        let policies = server.policies().cloned();
+        let otherwise = policies.as_deref().map(Otherwise::of).unwrap_or_default();
+        if server.supports_challenge(CodeChallengeMethod::S256.as_str()) == Some(false)
+            && !otherwise.left_out.pkce
+        {
             return Err(Error::new(ErrorKind::Config, Reason::PkceUnsupported));
         }
         let mut prefix = with_joint(server.authorization_endpoint()?);
@@ -114,12 +138,18 @@ impl AuthorizationRequest {
             key: None,
             awaited: Awaited::default(),
             acr: Vec::new(),
+            otherwise,
         };
         let asked = Arc::new(asked);
-        let mut request = Self { prefix, joint, response_type, asked, has_nonce: false, object: None };
+        let mode = policies.as_ref().and_then(|policies| policies.response_mode);
+        let mut request =
+            Self { prefix, joint, response_type, asked, has_nonce: false, object: None, policies };
         request.push("client_id", client.id().as_str());
         request.push("redirect_uri", redirect_uri.as_str());
-        Ok(request)
+        match mode {
+            Some(mode) => request.with_response_mode(mode),
+            None => Ok(request),
+        }
     }
 
     /// Asks for this scope.
@@ -270,7 +300,23 @@ impl AuthorizationRequest {
             return self.start_with(object, env);
         }
         let (url, pending) = self.complete(&self.prefix, env)?;
+        let url = match &self.policies {
+            Some(policies) => self.in_words_of(policies, &url)?,
+            None => url,
+        };
         Ok((AuthorizationUrl(url), pending))
+    }
+
+    /// The URL as the provider wants it.
+    fn in_words_of(&self, policies: &Policies, url: &str) -> Result<String> {
+        let (page, parameters) = url.split_at_checked(self.joint).unwrap_or((url, ""));
+        let (parameters, fragment) = policies.authorization(parameters)?;
+        let mut url = [page, parameters.expose()].concat();
+        if let Some(fragment) = fragment {
+            url.push('#');
+            url.push_str(fragment);
+        }
+        Ok(url)
     }
 
     /// Adds what differs at every start to this beginning.
@@ -279,7 +325,8 @@ impl AuthorizationRequest {
         const CHALLENGE: &str = "&code_challenge_method=S256&code_challenge=";
         const NONCE: &str = "&nonce=";
         // A nonce that nobody asked for would cost a fifth of the whole.
-        let (state, verifier, nonce) = if self.has_nonce {
+        let LeftOut { pkce, state: no_state, nonce: no_nonce } = self.asked.otherwise.left_out;
+        let (state, verifier, nonce) = if self.has_nonce && !no_nonce {
             let [state, verifier, nonce] = random::texts(env.random)?;
             (state, verifier, Some(Nonce::of(nonce)))
         } else {
@@ -293,9 +340,11 @@ impl AuthorizationRequest {
         let added = STATE.len() + CHALLENGE.len() + NONCE.len() + 3 * random::TEXT;
         let mut url = String::with_capacity(prefix.len() + added);
         url.push_str(prefix);
-        url.push_str(STATE);
-        url.push_str(state.expose());
-        if self.asked.awaited.response_type.has_code() {
+        if !no_state {
+            url.push_str(STATE);
+            url.push_str(state.expose());
+        }
+        if self.asked.awaited.response_type.has_code() && !pkce {
             url.push_str(CHALLENGE);
             url.push_str(challenge.as_str());
         }

@@ -15,7 +15,7 @@ use crate::{
         binding::KeptKey,
         client::ClientId,
         server::Issuer,
-        token::TokenResponse,
+        token::{Kept, TokenResponse},
     },
     secret::{AuthorizationCode, Secret, Wiped},
 };
@@ -164,6 +164,7 @@ pub struct AuthorizationResponse {
     pub(crate) verifier: CodeVerifier,
     pub(super) nonce: Option<Nonce>,
     pub(super) state: State,
+    pub(super) kept: Kept,
 }
 
 impl AuthorizationResponse {
@@ -215,13 +216,27 @@ impl AuthorizationResponse {
         self.token.as_ref()
     }
 
+    /// What the provider's profile keeps of callbacks.
+    #[must_use]
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// The verifier, unless the provider refuses PKCE.
+    pub(crate) fn verifier(&self) -> &str {
+        if self.asked.otherwise.left_out.pkce { "" } else { self.verifier.expose() }
+    }
+
     /// What the ID token that comes for the code must say; `None` if the user's identity was not asked for. It outlives the
     /// exchange.
     #[must_use]
     pub fn awaited_id_token(&self) -> Option<AwaitedIdToken> {
         let max_age = self.asked.awaited.max_age;
         let acr = || self.asked.acr.clone().into();
-        self.nonce.clone().map(|nonce| AwaitedIdToken { nonce, max_age, acr: acr() })
+        // A provider that refuses a nonce may be asked for an ID token all the same.
+        let asks = || self.asked.scope.as_ref().is_some_and(|scope| scope.contains("openid"));
+        let is_awaited = self.nonce.is_some() || (self.asked.otherwise.left_out.nonce && asks());
+        is_awaited.then(|| AwaitedIdToken { nonce: self.nonce.clone(), max_age, acr: acr() })
     }
 
     /// Where the browser came back to, which the exchange repeats (RFC 6749 §4.1.3).
@@ -251,7 +266,7 @@ impl AuthorizationResponse {
 /// What an ID token must say that comes from the token endpoint, in exchange for a code.
 #[derive(Clone, Debug)]
 pub struct AwaitedIdToken {
-    nonce: Nonce,
+    nonce: Option<Nonce>,
     max_age: Option<Duration>,
     acr: Box<[Box<str>]>,
 }
@@ -260,7 +275,11 @@ impl AwaitedIdToken {
     /// As the verifier wants it.
     #[must_use]
     pub fn expected(&self) -> Expected<'_> {
-        let expected = Expected::new().nonce(self.nonce.expose()).acr_of(&self.acr);
+        let expected = Expected::new().acr_of(&self.acr);
+        let expected = match &self.nonce {
+            Some(nonce) => expected.nonce(nonce.expose()),
+            None => expected,
+        };
         match self.max_age {
             Some(max_age) => expected.max_age(max_age),
             None => expected,

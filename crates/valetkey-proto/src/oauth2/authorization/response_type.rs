@@ -88,7 +88,7 @@ pub enum ResponseMode {
 }
 
 impl ResponseMode {
-    pub(super) const ALL: [Self; 3] = [Self::Query, Self::Fragment, Self::FormPost];
+    pub(crate) const ALL: [Self; 3] = [Self::Query, Self::Fragment, Self::FormPost];
 
     /// The registered name.
     #[must_use]

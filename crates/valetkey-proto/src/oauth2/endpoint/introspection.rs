@@ -2,7 +2,7 @@
 
 mod response;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, header::ACCEPT};
 use valetkey_http::Response;
@@ -23,6 +23,7 @@ use crate::{
     },
     oauth2::{
         client::ClientId,
+        profile::{Policies, RequestKind},
         server::{Issuer, ServerMetadata},
     },
     response::{json, text},
@@ -52,6 +53,7 @@ pub struct IntrospectionRequest {
     token: ShownToken,
     signed: Option<(Validator, VerifyingKeys)>,
     decrypter: Option<Decrypter>,
+    policies: Option<Arc<Policies>>,
 }
 
 impl IntrospectionRequest {
@@ -62,8 +64,8 @@ impl IntrospectionRequest {
     /// As [`ServerMetadata::endpoint`].
     pub fn new(server: &ServerMetadata, token: impl Into<ShownToken>) -> Result<Self> {
         let endpoint = server.endpoint("introspection_endpoint")?;
-        let (issuer, token) = (server.issuer().clone(), token.into());
-        Ok(Self { endpoint, issuer, token, signed: None, decrypter: None })
+        let (issuer, policies) = (server.issuer().clone(), server.policies().cloned());
+        Ok(Self { endpoint, issuer, token: token.into(), signed: None, decrypter: None, policies })
     }
 
     /// Asks for an answer that is signed for this client by one of these keys, and takes no other (RFC 9701): it can be
@@ -98,7 +100,8 @@ impl Exchange for IntrospectionRequest {
                 Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("encrypted, not signed")
             );
         }
-        let mut draft = Draft::post(&self.endpoint, self.token.form());
+        let draft = Draft::post(&self.endpoint, self.token.form());
+        let mut draft = draft.for_provider(self.policies.as_ref(), RequestKind::Introspection);
         if self.signed.is_some() {
             let jwt = HeaderValue::from_static("application/token-introspection+jwt");
             draft.headers_mut().insert(ACCEPT, jwt);

@@ -1,5 +1,7 @@
 //! Taking a token back (RFC 7009).
 
+use std::sync::Arc;
+
 use valetkey_http::Response;
 
 use super::ShownToken;
@@ -9,7 +11,10 @@ use crate::{
     endpoint::Endpoint,
     error::{ErrorCode, Result},
     flow::Env,
-    oauth2::server::ServerMetadata,
+    oauth2::{
+        profile::{Policies, RequestKind},
+        server::ServerMetadata,
+    },
     response,
     time::Timestamp,
 };
@@ -37,6 +42,7 @@ use crate::{
 pub struct RevocationRequest {
     endpoint: Endpoint,
     token: ShownToken,
+    policies: Option<Arc<Policies>>,
 }
 
 impl RevocationRequest {
@@ -46,7 +52,8 @@ impl RevocationRequest {
     ///
     /// As [`ServerMetadata::endpoint`].
     pub fn new(server: &ServerMetadata, token: impl Into<ShownToken>) -> Result<Self> {
-        Ok(Self { endpoint: server.endpoint("revocation_endpoint")?, token: token.into() })
+        let endpoint = server.endpoint("revocation_endpoint")?;
+        Ok(Self { endpoint, token: token.into(), policies: server.policies().cloned() })
     }
 }
 
@@ -58,7 +65,8 @@ impl Exchange for RevocationRequest {
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
-        Ok(Draft::post(&self.endpoint, self.token.form()))
+        let draft = Draft::post(&self.endpoint, self.token.form());
+        Ok(draft.for_provider(self.policies.as_ref(), RequestKind::Revocation))
     }
 
     /// A success is told by its status; there is nothing to read (RFC 7009 §2.2).

@@ -53,11 +53,11 @@ impl Exchange for AuthorizationCodeGrant {
         let mut form = self.request.form("authorization_code");
         form.push("code", self.received.code().map(AuthorizationCode::expose).unwrap_or_default())
             .push("redirect_uri", self.received.redirect_uri().as_str())
-            .push("code_verifier", self.received.verifier.expose());
+            .push("code_verifier", self.received.verifier());
         Ok(self.request.draft(form))
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        self.request.read(&response, asked)
+        self.request.read(&response, asked).map(|response| response.with_kept(self.received.kept()))
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     error::Result,
     flow::Env,
     form::Form,
-    oauth2::{Scope, server::ServerMetadata, token::TokenResponse},
+    oauth2::{Scope, profile::RequestKind, server::ServerMetadata, token::TokenResponse},
     time::Timestamp,
 };
 
@@ -45,7 +45,10 @@ impl DeviceAuthorizationRequest {
     /// As [`ServerMetadata::endpoint`].
     pub fn new(server: &ServerMetadata) -> Result<Self> {
         let endpoint = server.endpoint("device_authorization_endpoint")?;
-        Ok(Self { request: TokenRequest::to(endpoint), scope: None })
+        Ok(Self {
+            request: TokenRequest::to(server, endpoint, RequestKind::DeviceAuthorization),
+            scope: None,
+        })
     }
 }
 

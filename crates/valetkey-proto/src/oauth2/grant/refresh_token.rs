@@ -30,7 +30,7 @@ impl RefreshTokenGrant {
     ///
     /// `Config`: [`Reason::MissingEndpoint`].
     pub fn new(server: &ServerMetadata, refresh_token: RefreshToken) -> Result<Self> {
-        Ok(Self { request: TokenRequest::new(server)?, refresh_token, scope: None })
+        Ok(Self { request: TokenRequest::renewal(server)?, refresh_token, scope: None })
     }
 
     /// Asks for less than was granted.

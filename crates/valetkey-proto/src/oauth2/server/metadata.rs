@@ -1,6 +1,6 @@
 //! The metadata document (RFC 8414 §2).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -9,6 +9,10 @@ use super::{Issuer, IssuerTemplate};
 use crate::{
     endpoint::Endpoint,
     error::{Error, ErrorKind, Reason, Result},
+    oauth2::{
+        profile::{Policies, ProviderProfile},
+        resource::Placement,
+    },
     response::{
         document::Document,
         members::{members, read},
@@ -44,6 +48,7 @@ pub struct ServerMetadata {
     /// Endpoints that were given, by their names.
     given: Vec<(&'static str, Endpoint)>,
     document: Document,
+    policies: Option<Arc<Policies>>,
 }
 
 members! {
@@ -78,6 +83,7 @@ impl ServerMetadata {
             scopes: None,
             given: Vec::new(),
             document: Document::default(),
+            policies: None,
         }
     }
 
@@ -132,6 +138,7 @@ impl ServerMetadata {
             scopes: read.scopes_supported.map(|Texts(list)| list),
             given: Vec::new(),
             document,
+            policies: None,
         })
     }
 
@@ -165,6 +172,37 @@ impl ServerMetadata {
         self.given.retain(|(known, _)| *known != name);
         self.given.push((name, endpoint));
         Ok(self)
+    }
+
+    /// Says what the server does otherwise than the standards, and where it is, as far as the profile says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProviderProfile::server`].
+    pub fn with_profile(mut self, profile: &ProviderProfile) -> Result<Self> {
+        for (name, url) in profile.endpoints()? {
+            self = match name {
+                "authorization_endpoint" => self.with_authorization_endpoint(&url)?,
+                "token_endpoint" => self.with_token_endpoint(&url)?,
+                name => self.with_endpoint(name, &url)?,
+            };
+        }
+        if let Some(template) = profile.issuer_template()? {
+            self = self.with_issuer_template(template);
+        }
+        self.policies = Some(profile.policies()?);
+        Ok(self)
+    }
+
+    /// What it does otherwise, if anything.
+    pub(crate) fn policies(&self) -> Option<&Arc<Policies>> {
+        self.policies.as_ref()
+    }
+
+    /// Where access tokens stand in requests to its APIs, if that is not where RFC 6750 §2.1 has them.
+    #[must_use]
+    pub fn placement(&self) -> Option<Arc<Placement>> {
+        self.policies.as_ref().and_then(|policies| policies.placement.clone())
     }
 
     /// Says that the server names itself in every authorization response (RFC 9207 §3).

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{GrantedScope, TokenSet};
+use super::{GrantedScope, Kept, TokenSet};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
@@ -13,6 +13,7 @@ use crate::{
     oidc::IdToken,
     response::{
         members::{members, read_into},
+        unique::Unique,
         value::Text,
     },
     seal::{Label, SealingKeys},
@@ -69,6 +70,7 @@ members! {
         dpop_jkt: Text<'de>,
         dpop_key: Text<'de>,
         id_token: Text<'de>,
+        kept: Unique,
     }
 }
 
@@ -119,6 +121,9 @@ impl TokenRecord {
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
         }
+        if let Some(Unique(kept)) = wire.kept {
+            tokens = tokens.with_kept(Kept::of_value(&kept)?);
+        }
         let client = ClientId::parse(&wire.client_id?).ok()?;
         Some(Self { issuer, client, generation: wire.generation?, tokens: Arc::new(tokens), others })
     }
@@ -146,6 +151,7 @@ impl TokenRecord {
             ("scope_is_explicit".to_owned(), explicit.into()),
             ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
+        record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
         Secret::new(crate::record::write(Value::Object(record)))
     }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use valetkey_http::{Response, Unframed};
 
-use super::{Quirk, Quirks};
+use super::{Kept, Quirk, Quirks};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     form::Parameters,
@@ -119,6 +119,7 @@ pub struct TokenResponse {
     quirks: Quirks,
     /// The body, if it has members that were not read.
     rest: Option<Bytes>,
+    kept: Option<Box<Kept>>,
 }
 
 impl TokenResponse {
@@ -197,6 +198,7 @@ impl TokenResponse {
             id_token: wire.id_token.as_deref().map(Secret::new),
             quirks,
             rest,
+            kept: None,
         })
     }
 
@@ -275,6 +277,20 @@ impl TokenResponse {
     /// The ID token, for who verifies it.
     pub(crate) fn id_token(&self) -> Option<&Secret> {
         self.id_token.as_ref()
+    }
+
+    /// What the provider gave besides, by the names of its profile.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
+    }
+
+    /// The same, with this kept besides.
+    pub(crate) fn with_kept(mut self, kept: &Kept) -> Self {
+        if !kept.is_empty() {
+            self.kept.get_or_insert_default().extend(kept);
+        }
+        self
     }
 
     /// What had to be forgiven.

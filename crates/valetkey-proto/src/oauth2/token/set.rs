@@ -1,8 +1,8 @@
 //! The tokens that are held: what a session keeps of one response and the next.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{TokenResponse, TokenType};
+use super::{Kept, TokenResponse, TokenType};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     oauth2::{Scope, binding::KeptKey},
@@ -21,6 +21,7 @@ pub struct TokenSet {
     scope: GrantedScope,
     key: Option<KeptKey>,
     id_token: Option<IdToken>,
+    kept: Option<Arc<Kept>>,
 }
 
 /// The scope that was granted (RFC 6749 §5.1).
@@ -83,6 +84,7 @@ impl TokenSet {
             }
         }
         Ok(Self {
+            kept: response.kept().cloned().map(Arc::new),
             key: key.cloned(),
             id_token: None,
             access_token: response.access_token().clone(),
@@ -100,7 +102,7 @@ impl TokenSet {
     pub(crate) fn made_here(access_token: AccessToken, issued_at: Timestamp, lifetime: Duration) -> Self {
         let scope = GrantedScope::Requested(None);
         let lifetime = Some(lifetime);
-        Self { access_token, issued_at, lifetime, refresh_token: None, scope, key: None, id_token: None }
+        Self::restored(access_token, issued_at, lifetime, None, scope, None)
     }
 
     /// These tokens, renewed: what the response leaves out stays as it is (RFC 6749 §6).
@@ -117,6 +119,13 @@ impl TokenSet {
             renewed.scope.clone_from(&self.scope);
         }
         renewed.id_token.clone_from(&self.id_token);
+        if let Some(kept) = &self.kept {
+            let mut kept = (**kept).clone();
+            if let Some(newer) = &renewed.kept {
+                kept.extend(newer);
+            }
+            renewed.kept = Some(Arc::new(kept));
+        }
         Ok(renewed)
     }
 
@@ -129,7 +138,7 @@ impl TokenSet {
         scope: GrantedScope,
         key: Option<KeptKey>,
     ) -> Self {
-        Self { access_token, issued_at, lifetime, refresh_token, scope, key, id_token: None }
+        Self { access_token, issued_at, lifetime, refresh_token, scope, key, id_token: None, kept: None }
     }
 
     /// The same tokens, together with who signed in, which was verified.
@@ -137,6 +146,19 @@ impl TokenSet {
     pub fn with_id_token(mut self, id_token: IdToken) -> Self {
         self.id_token = Some(id_token);
         self
+    }
+
+    /// The same tokens, with what the provider gave besides.
+    pub(super) fn with_kept(mut self, kept: Kept) -> Self {
+        self.kept = (!kept.is_empty()).then(|| Arc::new(kept));
+        self
+    }
+
+    /// What the provider gave beside the tokens, at sign-in or later, by the names of its profile
+    /// ([`ProviderProfile`](crate::oauth2::profile::ProviderProfile)).
+    #[must_use]
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
     }
 
     /// Who signed in, if it was asked for and verified.
