@@ -76,7 +76,7 @@ async fn s_jw_10_an_id_token_and_an_opaque_token_of_oidc_provider_are_no_tokens_
 }
 
 #[tokio::test]
-async fn s_dp_08_oidc_provider_binds_a_jwt_and_an_api_wants_the_proof() {
+async fn s_dp_01_oidc_provider_binds_a_jwt_and_an_api_wants_the_proof() {
     let Some(server) = Server::oidc_provider() else { return };
     let name = resource("es256");
     let api = api(&server, &name).await;

@@ -343,9 +343,8 @@ impl Client {
     pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
         let runtime = &self.0.runtime;
         let ask = |_: Option<&Relation>| {
-            let (origination, runtime) = (self.0.origination.clone(), runtime.clone());
             // In a box, so that the futures of callers do not carry all of it.
-            Box::pin(async move { origination.discover(&runtime).await })
+            Box::pin(self.0.origination.clone().discover(runtime.clone()))
         };
         kept::current(&self.0.relation, |_| true, runtime, ask).await
     }

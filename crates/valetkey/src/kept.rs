@@ -95,6 +95,5 @@ pub(crate) async fn discover(
     if let Some(signer) = signer {
         discovery = discovery.signed_by(signer);
     }
-    // In a box, so that the futures of callers do not carry all of it.
-    Ok((Box::pin(run(discovery, runtime)).await?, Age::of(asked)))
+    Ok((run(discovery, runtime).await?, Age::of(asked)))
 }

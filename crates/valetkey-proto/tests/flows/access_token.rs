@@ -200,7 +200,7 @@ fn prove(dpop: &Dpop, method: Method, uri: &str, token: &str, env: &Env<'_>) -> 
 }
 
 #[test]
-fn s_dp_08_a_token_that_is_bound_to_a_key_is_shown_with_its_proof_once() {
+fn s_dp_01_a_token_that_is_bound_to_a_key_is_shown_with_its_proof_once() {
     let mut scene = Scene::new();
     let crypto = CryptoProvider::ring();
     let dpop = Dpop::generate(SignatureAlgorithm::Es256, &crypto).unwrap();
@@ -249,7 +249,7 @@ fn s_dp_08_a_token_that_is_bound_to_a_key_is_shown_with_its_proof_once() {
 }
 
 #[test]
-fn s_dp_08_a_token_that_is_bound_to_a_certificate_or_to_something_unknown_is_no_bearer_token() {
+fn s_dp_01_a_token_that_is_bound_to_a_certificate_or_to_something_unknown_is_no_bearer_token() {
     let scene = Scene::new();
     let bound = scene.token(&[("cnf", r#"{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}"#)]);
     let right = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2";
@@ -272,7 +272,7 @@ fn s_dp_08_a_token_that_is_bound_to_a_certificate_or_to_something_unknown_is_no_
 }
 
 #[test]
-fn s_tk_21_what_a_request_shows_is_read_strictly() {
+fn s_tk_20_what_a_request_shows_is_read_strictly() {
     let (get, uri) = (Method::GET, Uri::from_static("https://api.example/v1"));
     let headers = |fields: &[(&'static str, &str)]| {
         let mut headers = HeaderMap::new();
@@ -303,7 +303,7 @@ fn s_tk_21_what_a_request_shows_is_read_strictly() {
 }
 
 #[test]
-fn s_tk_22_a_refusal_says_what_is_needed_and_no_more() {
+fn a_refusal_says_what_is_needed_and_no_more() {
     let scene = Scene::new();
     let token = scene.token(&[]);
     let claims = scene.bearer(&token).unwrap();

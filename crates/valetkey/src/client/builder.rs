@@ -48,7 +48,7 @@ pub struct ClientBuilder {
     binding: Option<Key>,
     template: Option<Result<IssuerTemplate>>,
     signer: Option<MetadataSigner>,
-    resource: Option<ResourceMetadata>,
+    resource: Option<Box<ResourceMetadata>>,
     profile: Option<ProviderProfile>,
     probes_auth: bool,
     placement: Option<Arc<Placement>>,
@@ -150,7 +150,7 @@ impl ClientBuilder {
     /// As [`ProtectedResource`](crate::ProtectedResource).
     pub fn for_resource(mut self, resource: &ResourceMetadata) -> Self {
         self.origins.push(Ok(resource.resource().origin()));
-        self.resource = Some(resource.clone());
+        self.resource = Some(Box::new(resource.clone()));
         self
     }
 
@@ -407,6 +407,14 @@ impl ClientBuilder {
     /// proofs of such a key. Otherwise what discovery ends with: `Untrusted` with
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
     pub async fn build(self) -> Result<Client> {
+        let client = self.assemble()?;
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(client.relation()).await?;
+        Ok(client)
+    }
+
+    /// Checks the parts, without asking anybody.
+    fn assemble(self) -> Result<Client> {
         let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
         let profile = self.profile.map(|profile| profile.with_variable("client_id", &self.id));
         let server = match (self.server.transpose()?, &self.resource, &profile) {
@@ -433,13 +441,13 @@ impl ClientBuilder {
             client = client.with_redirect_uri(uri)?;
         }
         let nonces = Arc::<Nonces>::default();
-        let demands_dpop = self.resource.as_ref().is_some_and(ResourceMetadata::demands_dpop);
+        let demands_dpop = self.resource.as_ref().is_some_and(|resource| resource.demands_dpop());
         let binding = match self.binding {
             None => demands_dpop.then_some(Binding::PerSession),
             Some(Key::PerSession) => Some(Binding::PerSession),
             Some(Key::Own(key)) => Some(Binding::Own(Dpop::new(key, self.runtime.env().crypto)?)),
         };
-        let client = Client(Arc::new(Inner {
+        Ok(Client(Arc::new(Inner {
             runtime: self.runtime,
             origination: Origination {
                 client,
@@ -462,9 +470,7 @@ impl ClientBuilder {
             strictness: self.strictness,
             max_api_body: self.max_api_body,
             observer: self.observer,
-        }));
-        client.relation().await?;
-        Ok(client)
+        })))
     }
 }
 

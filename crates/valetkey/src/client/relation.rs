@@ -72,11 +72,11 @@ impl Origination {
     }
 
     /// Learns the metadata, unless it was given.
-    pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
+    pub(super) async fn discover(self, runtime: Runtime) -> Result<Relation> {
         let (server, age) = match &self.server {
             Source::Given(server) => ((**server).clone(), Age::ENDLESS),
             Source::Discovered(issuer) => {
-                kept::discover(issuer, self.template.as_ref(), self.signer.as_ref(), runtime).await?
+                kept::discover(issuer, self.template.as_ref(), self.signer.as_ref(), &runtime).await?
             }
         };
         let server = match &self.profile {
@@ -88,7 +88,7 @@ impl Origination {
         }
         let reading = Reading::new(&server, &self)?;
         let client = match &self.secret {
-            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, runtime).await?),
+            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, &runtime).await?),
             None => self.client.clone(),
         };
         Relation::new(server, client, reading, age)

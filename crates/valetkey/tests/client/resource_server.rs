@@ -48,7 +48,7 @@ fn challenge(refusal: &Refusal) -> String {
 }
 
 #[test]
-fn s_jk_01_tokens_are_verified_by_keys_that_are_asked_for_once() {
+fn s_jk_02_tokens_are_verified_by_keys_that_are_asked_for_once() {
     let provider = provider().build();
     let api = build(api(&provider));
     let session = session(&provider, false);
@@ -68,7 +68,7 @@ fn s_jk_01_tokens_are_verified_by_keys_that_are_asked_for_once() {
 }
 
 #[test]
-fn s_jk_05_a_key_that_is_not_known_is_looked_for_once_in_half_a_minute() {
+fn s_jk_02_a_key_that_an_api_does_not_know_is_looked_for_once_in_half_a_minute() {
     let provider = provider().build();
     let api = build(api(&provider));
     let session = session(&provider, false);
@@ -110,7 +110,7 @@ fn s_md_06_an_api_survives_an_outage_of_its_server_and_says_when_it_cannot() {
 }
 
 #[test]
-fn s_tk_22_a_refusal_tells_what_is_needed_and_where_the_api_describes_itself() {
+fn a_refusal_tells_what_is_needed_and_where_the_api_describes_itself() {
     let provider = provider().build();
     let place = "https://api.test/.well-known/oauth-protected-resource/v1";
     let api = build(api(&provider).resource_metadata(place));
@@ -139,7 +139,7 @@ fn places(headers: &http::HeaderMap) -> Vec<Option<String>> {
 }
 
 #[test]
-fn s_dp_08_a_bound_token_comes_with_a_proof_for_the_url_that_the_client_has_seen() {
+fn s_dp_01_a_bound_token_comes_with_a_proof_for_the_url_that_the_client_has_seen() {
     let provider = provider().dpop(Dpop::Offered).build();
     let api = build(api(&provider));
     let session = session(&provider, true);
