@@ -52,7 +52,8 @@ pub struct ClientBuilder {
     profile: Option<ProviderProfile>,
     probes_auth: bool,
     placement: Option<Arc<Placement>>,
-    registered: Registered,
+    /// In a box, because builders are moved through the futures of callers.
+    registered: Box<Registered>,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
@@ -86,7 +87,7 @@ impl ClientBuilder {
             profile: None,
             probes_auth: false,
             placement: None,
-            registered: Registered::default(),
+            registered: Box::default(),
             origins: Vec::new(),
             sealing_keys: None,
             strictness: Strictness::default(),
@@ -406,11 +407,14 @@ impl ClientBuilder {
     /// both a secret and another authentication are given; [`Reason::UnsupportedAlgorithm`] if the server takes no DPoP
     /// proofs of such a key. Otherwise what discovery ends with: `Untrusted` with
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
-    pub async fn build(self) -> Result<Client> {
-        let client = self.assemble()?;
-        // In a box, so that the futures of callers do not carry all of it.
-        Box::pin(client.relation()).await?;
-        Ok(client)
+    pub fn build(self) -> impl Future<Output = Result<Client>> + Send + 'static {
+        // Put together at once, and asked for in a box, so that the futures of callers do not carry all of it.
+        let assembled = self.assemble();
+        async move {
+            let client = assembled?;
+            Box::pin(client.relation()).await?;
+            Ok(client)
+        }
     }
 
     /// Checks the parts, without asking anybody.
@@ -454,7 +458,7 @@ impl ClientBuilder {
                 secret: self.secret,
                 server,
                 binding,
-                registered: self.registered,
+                registered: *self.registered,
                 template,
                 signer: self.signer,
                 profile,

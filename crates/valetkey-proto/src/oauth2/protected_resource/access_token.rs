@@ -168,15 +168,8 @@ impl AccessTokenClaims {
         let wire: Wire<'_> = read(jwt.claims())?;
         let missing = || Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("client_id");
         let malformed = |_| Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("scope");
-        let mut audience = Vec::new();
-        if let Some(aud) = &wire.aud {
-            aud.all(|one| {
-                audience.push(one.into());
-                true
-            });
-        }
         Ok(Self {
-            audience,
+            audience: wire.aud.as_ref().map(Audience::to_vec).unwrap_or_default(),
             client_id: wire.client_id.map(|id| Box::from(&*id)).ok_or_else(missing)?,
             scope: Scope::parse(wire.scope.as_deref().unwrap_or_default()).map_err(malformed)?,
             acr: wire.acr.map(|acr| Box::from(&*acr)),
