@@ -54,7 +54,7 @@ impl Cause for Refusal {
 pub(crate) struct KeyCache<O: KeyOwner>(Slot<Kept<O::Keys>>);
 
 struct Kept<K> {
-    keys: K,
+    keys: Arc<K>,
     /// Where they are from; `None` if they are shared and were not fetched.
     url: Option<Endpoint>,
     age: Age,
@@ -90,17 +90,20 @@ impl<O: KeyOwner> KeyCache<O> {
 
     /// Asks for something that is signed and changes nothing, and once more if it names a key that was not known: the answer
     /// is read where it is asked for, so that it cannot be read again by other keys.
-    pub(crate) async fn ask<T>(
+    ///
+    /// The keys are handed over: a future that borrows them could not be seen to cross threads (`AsyncFn` says nothing of
+    /// that yet).
+    pub(crate) async fn ask<T, F: Future<Output = Result<T>>>(
         &self,
         owner: &Arc<O>,
         runtime: &Runtime,
-        ask: impl AsyncFn(&O::Keys) -> Result<T>,
+        ask: impl Fn(Arc<O::Keys>) -> F,
     ) -> Result<T> {
         let kept = self.kept(owner, runtime).await?;
-        match ask(&kept.keys).await {
+        match ask(Arc::clone(&kept.keys)).await {
             Ok(answer) => Ok(answer),
             Err(error) => match self.after(Some(&error), owner, runtime, &kept).await {
-                Some(kept) => ask(&kept?.keys).await,
+                Some(kept) => ask(Arc::clone(&kept?.keys)).await,
                 None => Err(error),
             },
         }
@@ -144,7 +147,8 @@ async fn fetch<O: KeyOwner>(
     } else {
         (Jwks::default(), None, Age::ENDLESS)
     };
-    Ok(Kept { keys: owner.keys(&published, runtime.env().crypto)?, url, age, sought })
+    let keys = Arc::new(owner.keys(&published, runtime.env().crypto)?);
+    Ok(Kept { keys, url, age, sought })
 }
 
 impl<K> Kept<K> {

@@ -49,7 +49,8 @@ pub struct ClientBuilder {
     template: Option<Result<IssuerTemplate>>,
     signer: Option<MetadataSigner>,
     resource: Option<Box<ResourceMetadata>>,
-    profile: Option<ProviderProfile>,
+    /// In a box, because futures carry the builder.
+    profile: Option<Box<ProviderProfile>>,
     probes_auth: bool,
     placement: Option<Arc<Placement>>,
     /// In a box, because builders are moved through the futures of callers.
@@ -173,7 +174,7 @@ impl ClientBuilder {
     /// # }).unwrap();
     /// ```
     pub fn profile(mut self, profile: ProviderProfile) -> Self {
-        self.profile = Some(profile);
+        self.profile = Some(Box::new(profile));
         self
     }
 

@@ -159,10 +159,10 @@ impl Client {
     }
 
     /// Asks for something that is signed by the server's keys and changes nothing.
-    pub(super) async fn ask_by_keys<T>(
+    pub(super) async fn ask_by_keys<T, F: Future<Output = Result<T>>>(
         &self,
         relation: &Arc<Relation>,
-        ask: impl AsyncFn(&Keys) -> Result<T>,
+        ask: impl Fn(Arc<Keys>) -> F,
     ) -> Result<T> {
         self.0.keys.ask(relation, &self.0.runtime, ask).await
     }
@@ -284,7 +284,7 @@ impl Client {
             }
             Ok(request)
         };
-        let ask = async |request: UserInfoRequest| {
+        let ask = &async |request: UserInfoRequest| {
             let party = if in_body {
                 Party::anonymous()
             } else {
@@ -295,9 +295,9 @@ impl Client {
         if reading.user_info_algorithm.is_none() {
             return ask(request()?).await;
         }
-        let signed = |keys: &Keys| -> Result<UserInfoRequest> {
+        let signed = &|keys: &Keys| -> Result<UserInfoRequest> {
             Ok(request()?.signed(relation.client().id(), keys.user_info.clone().ok_or_else(no_key)?))
         };
-        Box::pin(self.ask_by_keys(&relation, async |keys| ask(signed(keys)?).await)).await
+        Box::pin(self.ask_by_keys(&relation, |keys| async move { ask(signed(&keys)?).await })).await
     }
 }
