@@ -79,7 +79,7 @@ struct Inner {
     known: Slot<Known>,
     keys: KeyCache<Known>,
     seen: Mutex<ReplayGuard>,
-    /// What relative request targets are relative to.
+    /// Where clients see the API.
     base: Option<ResourceIdentifier>,
     metadata: Option<Endpoint>,
 }
@@ -148,9 +148,9 @@ impl ResourceServer {
         ResourceServerBuilder::new(Runtime::new(backend))
     }
 
-    /// Verifies the token in a request's header: `Bearer`, or `DPoP` with its proof. A request target without a host is
-    /// taken to be at the API's origin, as [`resource`](ResourceServerBuilder::resource) has it: proofs are for the URL that
-    /// the client has seen.
+    /// Verifies the token in a request's header: `Bearer`, or `DPoP` with its proof. Proofs are for the URL that the
+    /// client has seen: the request's path at the origin of [`resource`](ResourceServerBuilder::resource) or
+    /// [`origin`](ResourceServerBuilder::origin), whatever host the request itself names.
     ///
     /// # Errors
     ///
@@ -200,7 +200,8 @@ impl ResourceServer {
 
     fn seen_by_client(&self, target: &Uri) -> Uri {
         let base = self.0.base.as_ref().and_then(|base| base.as_str().parse::<Uri>().ok());
-        let (None, Some(base)) = (target.host(), base) else { return target.clone() };
+        // Not the host that the request names: whoever sends it can write what they like there.
+        let Some(base) = base else { return target.clone() };
         let mut parts = base.into_parts();
         parts.path_and_query = target.path_and_query().cloned();
         Uri::from_parts(parts).unwrap_or_else(|_| target.clone())
@@ -229,6 +230,7 @@ pub struct ResourceServerBuilder {
     server: Option<Result<(Issuer, Option<ServerMetadata>)>>,
     signer: Option<MetadataSigner>,
     resource: String,
+    origin: Option<Result<ResourceIdentifier>>,
     metadata: Option<Result<Endpoint>>,
     algorithms: Option<Vec<SignatureAlgorithm>>,
     leeway: Option<Duration>,
@@ -237,7 +239,8 @@ pub struct ResourceServerBuilder {
 impl ResourceServerBuilder {
     fn new(runtime: Runtime) -> Self {
         let (server, signer, resource) = (None, None, String::new());
-        Self { runtime, server, signer, resource, metadata: None, algorithms: None, leeway: None }
+        let (origin, metadata) = (None, None);
+        Self { runtime, server, signer, resource, origin, metadata, algorithms: None, leeway: None }
     }
 
     /// The server of this issuer, whose metadata is fetched.
@@ -261,6 +264,12 @@ impl ResourceServerBuilder {
     /// What the API is called in tokens (`aud`), byte for byte: its URL, or whatever the server calls it.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = resource.into();
+        self
+    }
+
+    /// Where clients see the API, if that is not at the origin of its [`resource`](Self::resource).
+    pub fn origin(mut self, url: &str) -> Self {
+        self.origin = Some(ResourceIdentifier::parse(url));
         self
     }
 
@@ -319,7 +328,7 @@ impl ResourceServerBuilder {
         }
         let server = ResourceServer(Arc::new(Inner {
             runtime: self.runtime,
-            base: ResourceIdentifier::parse(&self.resource).ok(),
+            base: self.origin.transpose()?.or_else(|| ResourceIdentifier::parse(&self.resource).ok()),
             source: Source {
                 issuer,
                 given,

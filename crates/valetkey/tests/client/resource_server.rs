@@ -157,6 +157,13 @@ fn s_dp_01_a_bound_token_comes_with_a_proof_for_the_url_that_the_client_has_seen
     let token = block_on(session.tokens()).unwrap().access_token().expose().to_owned();
     stolen.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     assert_eq!(reason(&block_on(api.verify(&stolen)).unwrap_err()), Reason::BindingMismatch);
+    // The host that a request names is its sender's word.
+    let mut renamed = shown(&session);
+    *renamed.uri_mut() = "https://evil.test/v1/me?x=1".parse().unwrap();
+    assert!(block_on(api.verify(&renamed)).is_ok());
+    let seen_elsewhere = build(self::api(&provider).origin("https://eu.api.test"));
+    let refusal = block_on(seen_elsewhere.verify(&shown(&session))).unwrap_err();
+    assert_eq!(refusal.code(), Some("invalid_dpop_proof"));
     let mut elsewhere = shown(&session);
     *elsewhere.uri_mut() = "/v1/admin".parse().unwrap();
     assert_eq!(block_on(api.verify(&elsewhere)).unwrap_err().code(), Some("invalid_dpop_proof"));
