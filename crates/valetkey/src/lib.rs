@@ -3,6 +3,7 @@
 pub mod blocking;
 mod client;
 pub mod oauth1;
+pub mod profile;
 mod run;
 mod session;
 mod slot;
