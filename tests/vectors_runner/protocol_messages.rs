@@ -10,6 +10,7 @@ use valetkey_proto::{
     crypto::{RemoteKey, SignatureAlgorithm, SigningKey},
     endpoint::Origin,
     oauth2::{
+        ResourceIndicator,
         authorization::AuthorizationRequest,
         binding::Dpop,
         client::{ClientAuth, ClientMetadata},
@@ -56,6 +57,7 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("revocation")) => revocation::request(case),
         (Some("response"), Some("revocation")) => revocation::response(case),
         (Some("response"), Some("introspection")) => introspection::response(case),
+        (Some("response"), Some("userinfo")) => openid::user_info(case),
         (Some("response"), Some("webfinger")) => openid::webfinger(case),
         (Some("jar_verify"), None) => openid::request_object(case),
         (Some("authorization_url"), Some("end_session")) => openid::end_session(case),
@@ -126,9 +128,9 @@ fn authorization_request(case: &Case) -> Result<AuthorizationRequest, Stop> {
                 request.with_dpop(&Dpop::new(key, &World::new().crypto)?)?
             }
             // RFC 8707 §2: one parameter for each.
-            "resource" => {
-                values.iter().try_fold(request, |request, value| request.with_parameter(name, value))?
-            }
+            "resource" => values.iter().try_fold(request, |request, value| {
+                request.with_resource(ResourceIndicator::parse(value)?)
+            })?,
             _ => request.with_parameter(name, &values.join(" "))?,
         };
     }

@@ -209,6 +209,18 @@ impl ProviderBuilder {
         self
     }
 
+    /// The APIs that tokens can be for (RFC 8707); whatever is asked for by default.
+    pub fn resources<'a>(mut self, resources: impl IntoIterator<Item = &'a str>) -> Self {
+        self.settings.resources = Some(resources.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// Whether only the first of all authorization details is granted (RFC 9396 §7); all are by default.
+    pub fn narrows_details(mut self, narrows: bool) -> Self {
+        self.settings.narrows_details = narrows;
+        self
+    }
+
     /// The rules and the clients of OAuth 1.0a.
     pub fn oauth1(mut self, rules: oauth1::Rules) -> Self {
         self.settings.oauth1 = rules;
@@ -225,6 +237,28 @@ impl ProviderBuilder {
     /// ```
     pub fn openid(mut self, openid: OpenId) -> Self {
         self.settings.openid = Some(openid);
+        self
+    }
+
+    /// Whether the APIs describe themselves (RFC 9728), and say so when they refuse a request; they do by default not.
+    ///
+    /// Each of `me`, `admin` and `echo` is an API of its own, whose tokens are the provider's.
+    pub fn resource_metadata(mut self, described: bool) -> Self {
+        self.settings.describes_apis = described;
+        self
+    }
+
+    /// Whether the provider signs its metadata and that of its APIs (RFC 8414 §2.1), as its issuer, by
+    /// [its keys](Provider::jwks); it does by default not.
+    pub fn signed_metadata(mut self, signed: bool) -> Self {
+        self.settings.signs_metadata = signed;
+        self
+    }
+
+    /// Makes access tokens JWTs that are for this API (RFC 9068). The keys are published if the provider is one of
+    /// [OpenID Connect](Self::openid).
+    pub fn jwt_access_tokens(mut self, audience: impl Into<String>) -> Self {
+        self.settings.jwt_access_tokens = Some(audience.into());
         self
     }
 

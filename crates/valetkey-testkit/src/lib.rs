@@ -80,6 +80,8 @@
 //! | `/register` | registration, and its management | RFC 7591, 7592 |
 //! | `/logout` | logout by the client; and [others](Provider::back_channel_logouts) are [told](Provider::front_channel_logouts) | OpenID Connect RP-Initiated, Back-Channel and Front-Channel Logout |
 //! | `/.well-known/webfinger` | the provider of an account | RFC 7033 |
+//! | `/.well-known/oauth-protected-resource/api/…` | what the APIs say of themselves, if [asked for](ProviderBuilder::resource_metadata) | RFC 9728 |
+//! | `/token` | access tokens that an API can read, if [asked for](ProviderBuilder::jwt_access_tokens) | RFC 9068 |
 //! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
@@ -116,6 +118,12 @@
 //!
 //! It has no page for session management, no endpoints for mutual TLS, and delivers no logout by itself: what it
 //! would send is for the test to hand over.
+//!
+//! # Tokens for one API, and APIs that want more
+//!
+//! Tokens are for the resources that were asked for (RFC 8707), and for the authorization details (RFC 9396), which come
+//! back with the token and in what the provider says about it. `/api/demanding` wants what its query says, until the token
+//! has it: a `scope` (RFC 6750 §3.1), one of `acr_values` and a `max_age` (RFC 9470); with `always` it is never content.
 //!
 //! # The conformance suite
 //!
@@ -169,6 +177,7 @@
 //! browser, a client in another process, or an HTTP client that is to meet the same faults. With
 //! [`User::interactive`] it shows a page with two buttons.
 
+mod access_token;
 mod assertion;
 mod builder;
 mod clock;
@@ -190,6 +199,7 @@ mod script;
 mod serve;
 mod settings;
 mod state;
+mod targets;
 mod transcript;
 mod user;
 mod wire;

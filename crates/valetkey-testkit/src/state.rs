@@ -6,11 +6,13 @@ use std::{
 };
 
 use crate::{
+    access_token,
     dpop::Nonces,
     oauth1,
     openid::{OpenIdState, ResponseMode, ResponseType, Wish},
     random::SeededRandom,
     settings::Settings,
+    targets::{Targeted, Targets},
 };
 
 /// Everything that changes while the provider runs. The endpoints are functions of it and a request.
@@ -33,6 +35,7 @@ pub(crate) struct State {
     /// What was issued by OAuth 1.0a.
     pub(crate) oauth1: oauth1::Credentials,
     pub(crate) openid: OpenIdState,
+    pub(crate) targeted: Targeted,
 }
 
 /// One user's consent to one client; what is issued from it dies with it.
@@ -65,6 +68,7 @@ pub(crate) struct Login {
     pub(crate) mode: ResponseMode,
     /// What makes it an authentication request (OpenID Connect Core §3.1.2.1).
     pub(crate) openid: Option<Wish>,
+    pub(crate) targets: Targets,
 }
 
 /// A device that waits for its user.
@@ -72,6 +76,7 @@ pub(crate) struct Login {
 pub(crate) struct Device {
     pub(crate) client: String,
     pub(crate) scope: String,
+    pub(crate) targets: Targets,
     pub(crate) expires: SystemTime,
     pub(crate) interval: Duration,
     /// How often it has asked, and when for the last time.
@@ -124,6 +129,7 @@ impl State {
             nonces: Nonces::default(),
             oauth1: oauth1::Credentials::default(),
             openid: OpenIdState::default(),
+            targeted: Targeted::default(),
         }
     }
 
@@ -191,7 +197,9 @@ impl State {
         key: Option<&str>,
         now: SystemTime,
     ) -> String {
-        let text = format!("at-{}", self.random.text());
+        let id = self.random.text();
+        let jwt = access_token::jwt(self, &access_token::Access { grant, scope, key, id: &id, now });
+        let text = jwt.unwrap_or_else(|| format!("at-{id}"));
         let expires = now + self.settings.access_lifetime;
         let key = key.map(str::to_owned);
         let access = Access { grant, scope: scope.into(), key, expires, revoked: false };

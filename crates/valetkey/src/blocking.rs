@@ -24,8 +24,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apis;
 mod grants;
 mod openid;
+mod targets;
 
 use std::sync::Arc;
 
@@ -42,6 +44,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use apis::{ProtectedResource, ResourceServer};
 pub use grants::{Legacy, PasswordLogin};
 pub use valetkey_http::block_on;
 

@@ -1,6 +1,5 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
-mod age;
 mod assertion;
 mod authorize;
 mod back_channel;
@@ -18,6 +17,7 @@ mod registration;
 mod relation;
 mod saml;
 mod shown;
+mod targets;
 mod wishes;
 
 use std::{
@@ -49,7 +49,6 @@ pub use credentials::ClientCredentials;
 pub use device::{Device, DeviceLogin};
 pub use exchange::TokenExchange;
 pub use extension::Extension;
-use identity::Keys;
 pub use legacy::{Legacy, PasswordLogin};
 pub use logout::Logout;
 pub use registration::Registrar;
@@ -58,7 +57,8 @@ pub(crate) use relation::Relation;
 pub use saml::SamlBearer;
 
 use crate::{
-    Runtime,
+    Runtime, kept,
+    keys::KeyCache,
     run::run,
     session::{Observer, Renewal, Session},
     slot::Slot,
@@ -97,10 +97,12 @@ struct Inner {
     runtime: Runtime,
     origination: Origination,
     relation: Slot<Relation>,
-    keys: Slot<Keys>,
+    keys: KeyCache<Relation>,
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
+    /// The API that all tokens are asked for.
+    resource: Option<Box<str>>,
     placement: Option<Arc<Placement>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
@@ -143,7 +145,8 @@ impl Client {
 
     async fn end(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
         let (relation, received) = self.receive(pending, callback).await?;
-        let requested = received.requested_scope().cloned();
+        let asked = received.requested();
+        let requested = asked.scope().cloned();
         let awaited = received.awaited_id_token();
         // What the browser brought is trusted before anything is done with it.
         let brought = self.brought(&relation, &received).await?;
@@ -155,12 +158,14 @@ impl Client {
             let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
             let token = received.token().ok_or_else(no_token)?;
             let tokens = binding::hold(token, requested.as_ref(), dpop.as_ref())?;
+            let tokens = tokens.with_requested(asked, token)?;
             return Ok(self.session(tokens, brought, dpop));
         }
         let grant =
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
         let response = self.call_as(&relation, grant, dpop.clone()).await?;
         let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
+        let tokens = tokens.with_requested(asked, &response)?;
         let user = match (&awaited, brought) {
             // A server that said it through the browser may leave it at that.
             (Some(_), Some(brought)) if !response.has_id_token() => Some(brought),
@@ -209,6 +214,7 @@ impl Client {
             Some(user) => tokens.with_id_token(user),
             None => tokens,
         };
+        targets::note(&tokens, self.observer());
         Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop)
     }
 
@@ -294,7 +300,9 @@ impl Client {
         exchange: E,
         dpop: Option<Dpop>,
     ) -> Result<E::Output> {
-        run(Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop), &self.0.runtime).await
+        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop);
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(run(call, &self.0.runtime)).await
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -329,8 +337,8 @@ impl Client {
     }
 
     /// Whoever shows this token to the APIs.
-    pub(crate) fn bearer(&self, token: AccessToken) -> Party {
-        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(self.origins()));
+    pub(crate) fn bearer(&self, token: AccessToken, origins: &Arc<[Origin]>) -> Party {
+        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(origins));
         if let (Some(_), Ok(relation)) = (&self.0.origination.profile, self.known()) {
             party = party.with_server(relation.server());
         }
@@ -352,22 +360,12 @@ impl Client {
 
     /// The server as it is known now; asked anew when that is too old.
     pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
-        let now = self.0.runtime.now();
-        let known = self.0.relation.get();
-        if let Some(relation) = &known
-            && relation.age().is_fresh(now)
-        {
-            return Ok(Arc::clone(relation));
-        }
-        let work = || {
-            let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
+        let runtime = &self.0.runtime;
+        let ask = |_: Option<&Relation>| {
             // In a box, so that the futures of callers do not carry all of it.
-            async move { Box::pin(origination.discover(&runtime)).await }
+            Box::pin(self.0.origination.clone().discover(runtime.clone()))
         };
-        match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
-            (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),
-            (outcome, _) => outcome,
-        }
+        kept::current(&self.0.relation, |_| true, runtime, ask).await
     }
 }
 

@@ -58,7 +58,7 @@ impl Legacy {
     /// is kept.
     pub fn password(self, username: impl Into<String>, password: impl Into<Secret>) -> PasswordLogin {
         let (username, password) = (username.into(), password.into());
-        PasswordLogin { client: self.0, username, password, wishes: Wishes::default() }
+        PasswordLogin { wishes: self.0.wishes(), client: self.0, username, password }
     }
 
     /// Begins to sign a user in by the implicit grant (RFC 6749 §4.2): the browser brings an access token in the fragment,
@@ -124,12 +124,12 @@ impl PasswordLogin {
         let relation = client.relation().await?;
         let grant =
             PasswordGrant::new(relation.server(), &username, password)?.with_strictness(client.strictness());
+        let requested = wishes.requested()?;
         let grant = wishes.put(grant, PasswordGrant::with_scope, PasswordGrant::with_parameter)?;
-        let requested = grant.scope().cloned();
-        relation.check_for(requested.as_ref())?;
+        relation.check_for(requested.scope())?;
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, grant, dpop.clone()).await?;
-        client.signed_in(&relation, &response, requested.as_ref(), dpop).await
+        client.signed_in(&relation, &response, requested, dpop).await
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::Guard;
 use http::HeaderValue;
-use valetkey_proto::{Party, Timestamp, oauth2::token::TokenSet};
+use valetkey_proto::{Party, Timestamp, endpoint::Origin, oauth2::token::TokenSet};
 
 use super::place::GrantEntry;
 use crate::client::Client;
@@ -20,6 +20,8 @@ use crate::client::Client;
 pub(super) struct Live {
     pub(super) entry: GrantEntry,
     pub(super) party: Arc<Party>,
+    /// Where the access token may go.
+    pub(super) origins: Arc<[Origin]>,
     /// From when until when they are used without a thought, by the clock that is asked for every request.
     good: (SystemTime, SystemTime),
     /// Whether they were got because an API refused the ones before.
@@ -34,10 +36,12 @@ const SKEW: Duration = Duration::from_secs(60);
 impl Live {
     pub(super) fn new(client: &Client, entry: GrantEntry, follows_refusal: bool) -> Self {
         let tokens = entry.record.tokens();
-        let party = client.bearer(tokens.access_token().clone());
+        let origins = client.origins_of(tokens);
+        let party = client.bearer(tokens.access_token().clone(), &origins);
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
-        Self { entry, party: Arc::new(party), good, follows_refusal, accepted: AtomicBool::new(false) }
+        let accepted = AtomicBool::new(false);
+        Self { entry, party: Arc::new(party), origins, good, follows_refusal, accepted }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {

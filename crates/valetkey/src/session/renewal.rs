@@ -175,6 +175,10 @@ impl Work {
         if present.is_some_and(|present| scope(present) != scope(&entry.record)) {
             self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
         }
+        let details = |record: &TokenRecord| record.tokens().authorization_details().cloned();
+        if present.is_some_and(|present| details(present) != details(&entry.record)) {
+            self.observer.event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
+        }
         if !self.keeping.keep(&entry.record, self.backend()).await || !is_written {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
@@ -184,8 +188,7 @@ impl Work {
 
     /// Asks the server once, by the refresh token of this record.
     async fn ask(&self, record: &TokenRecord) -> Result<TokenSet, Failed> {
-        let response = self.exchange(record).await.map_err(Failed::of)?;
-        let (relation, response) = response;
+        let (relation, response) = self.exchange(record).await.map_err(Failed::of)?;
         // It was used up, whatever came of it.
         let renewed = record.tokens().renewed(&response).map_err(|error| match error.reason() {
             Reason::TokenNotBound => Failed { report: Report::Worthless, error },
@@ -210,7 +213,11 @@ impl Work {
         let refresh_token = record.tokens().refresh_token().ok_or_else(missing)?.clone();
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
-        let grant = grant.with_strictness(self.client.strictness());
+        let mut grant = grant.with_strictness(self.client.strictness());
+        // For the same APIs as before: left out, some servers take it for all that were ever granted (RFC 8707 §2.2).
+        for resource in record.tokens().requested().resources() {
+            grant = grant.with_resource(resource.clone())?;
+        }
         let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         Ok((relation, response))
     }

@@ -16,12 +16,16 @@ mod oauth1;
 mod oauth1_parity;
 mod openid;
 mod profile;
+mod protected_resource;
 mod registration;
 mod renewal;
+mod resource_server;
 mod revocation;
 mod session;
 mod sign_in;
 mod source;
+mod step_up;
+mod targets;
 
 use bytes::Bytes;
 use valetkey::{Client, Session};
