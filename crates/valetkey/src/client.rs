@@ -32,6 +32,7 @@ use valetkey_proto::{
     oauth2::{
         authorization::{AuthorizationResponse, Callback, PendingAuthorization},
         binding::{Dpop, Nonces},
+        client::ClientId,
         grant::AuthorizationCodeGrant,
         resource::Placement,
         server::{Issuer, ServerMetadata},
@@ -60,7 +61,7 @@ use crate::{
     Runtime, kept,
     keys::KeyCache,
     run::run,
-    session::{Observer, Renewal, Session},
+    session::{GrantEntry, Observer, Renewal, Session, Shared},
     slot::Slot,
 };
 
@@ -227,16 +228,27 @@ impl Client {
     /// [`Reason::KeyMissing`] if they are bound to a key that is neither kept with them nor this client's
     /// ([`ClientBuilder::dpop_key`](crate::ClientBuilder::dpop_key)).
     pub fn restore(&self, record: TokenRecord) -> Result<Session> {
-        record.check(self.issuer(), self.0.origination.client_id())?;
+        let dpop = self.check(&record)?;
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record), dpop))
+    }
+
+    /// The same, of what is in a store.
+    pub(crate) fn restore_at(&self, entry: GrantEntry, shared: Shared) -> Result<Session> {
+        let dpop = self.check(&entry.record)?;
+        Ok(Session::of_store(self.clone(), entry, shared, dpop))
+    }
+
+    /// Whether a record is this client's, and the key that its tokens are bound to.
+    fn check(&self, record: &TokenRecord) -> Result<Option<Dpop>> {
+        record.check(self.issuer(), self.id())?;
         let relation = self.known()?;
         if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
             return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
         }
-        let dpop = match record.tokens().key() {
-            Some(kept) => Some(self.kept_key(kept, relation.server())?),
-            None => None,
-        };
-        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record), dpop))
+        match record.tokens().key() {
+            Some(kept) => self.kept_key(kept, relation.server()).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Gets tokens in the client's own name.
@@ -326,6 +338,10 @@ impl Client {
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
         &self.0.observer
+    }
+
+    pub(crate) fn id(&self) -> &ClientId {
+        self.0.origination.client_id()
     }
 
     pub(crate) fn issuer(&self) -> &Issuer {

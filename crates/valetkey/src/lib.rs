@@ -10,6 +10,7 @@ mod protected_resource;
 mod resource_server;
 mod run;
 mod session;
+mod sessions;
 mod slot;
 pub mod source;
 pub mod store;
@@ -26,6 +27,7 @@ pub use session::TracingObserver;
 pub use session::{
     Anomaly, Attached, Bearer, NoReplay, Observer, Session, SessionEvent, TokenKeeper, Verdict,
 };
+pub use sessions::Sessions;
 pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Retry, Signing, Timestamp, crypto,

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -34,7 +34,8 @@ use valetkey_proto::{
 
 pub(crate) use self::{
     event::Nobody,
-    renewal::{Asking, Renewal},
+    place::{GrantEntry, Shared},
+    renewal::{Asking, Renewal, ended},
 };
 #[cfg(feature = "tracing")]
 pub use event::TracingObserver;
@@ -45,7 +46,7 @@ pub use live::Bearer;
 use self::{
     keeping::Keeping,
     live::Live,
-    place::{GrantEntry, Place},
+    place::Place,
     renewal::{Work, pause_after},
 };
 use crate::{client::Client, run::run, slot::Slot};
@@ -72,6 +73,15 @@ struct Held {
     is_closed: AtomicBool,
     /// For what the user was asked for more, and then it succeeded.
     succeeded: Mutex<BTreeSet<Operation>>,
+}
+
+/// A session that others hold, or have let go.
+pub(crate) struct WeakSession(Weak<Held>);
+
+impl WeakSession {
+    pub(crate) fn upgrade(&self) -> Option<Session> {
+        self.0.upgrade().map(Session)
+    }
 }
 
 /// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
@@ -128,6 +138,25 @@ impl Session {
     ) -> Self {
         let entry = record.map(|record| GrantEntry { generation: 1, standing: Standing::Idle, record });
         Self::at(client, renewal, entry.clone(), Place::own(entry), dpop)
+    }
+
+    /// A session whose grant is in a store.
+    pub(crate) fn of_store(client: Client, entry: GrantEntry, shared: Shared, dpop: Option<Dpop>) -> Self {
+        Self::at(client, Renewal::RefreshToken, Some(entry), Place::shared(shared), dpop)
+    }
+
+    /// From now on its grant is in a store.
+    pub(crate) fn share(&self, shared: Shared) {
+        self.0.place.move_to(shared);
+    }
+
+    /// Whether a user has granted it, and a refresh token renews it.
+    pub(crate) fn is_users(&self) -> bool {
+        matches!(self.0.renewal, Renewal::RefreshToken)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.0))
     }
 
     /// A session whose grant is at this place.

@@ -12,14 +12,14 @@ use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::token::{
         TokenRecord,
-        refresh::{Entry, Report},
+        refresh::{Ended, Entry, Report, Standing},
     },
 };
 
 use crate::store::{Owner, Put, Store, StoreKey};
 
 /// An entry of a grant, as sessions have it.
-pub(super) type GrantEntry = Entry<TokenRecord>;
+pub(crate) type GrantEntry = Entry<TokenRecord>;
 
 /// Where it is.
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Place {
         Self(Mutex::new(State::Own(entry.map(Box::new))))
     }
 
-    /// In a store.
+    /// In a store that others share.
     pub(super) fn shared(shared: Shared) -> Self {
         Self(Mutex::new(State::Shared(shared)))
     }
@@ -148,6 +148,25 @@ impl Shared {
     pub(crate) async fn put(&self, entry: &GrantEntry, backend: &Arc<dyn Backend>) -> Result<Put> {
         let text = entry.record.to_shared_text(entry.standing);
         within(backend, self.store.put(&self.key, entry.generation, &text, None)).await
+    }
+}
+
+impl Shared {
+    /// Marks that the grant has ended, whatever others write meanwhile, and returns what it was; `None` if it had ended, or
+    /// never was.
+    pub(crate) async fn end(&self, why: Ended, backend: &Arc<dyn Backend>) -> Result<Option<GrantEntry>> {
+        loop {
+            let Some(entry) = self.load(backend).await? else { return Ok(None) };
+            if let Standing::Ended(_) = entry.standing {
+                return Ok(None);
+            }
+            let mark =
+                Entry { generation: entry.generation + 1, standing: Standing::Ended(why), ..entry.clone() };
+            // Whoever came before has written once more, and there is no end to writing but this one.
+            if self.put(&mark, backend).await? == Put::Written {
+                return Ok(Some(entry));
+            }
+        }
     }
 }
 

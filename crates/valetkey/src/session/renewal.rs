@@ -244,7 +244,7 @@ impl Failed {
 }
 
 /// The error of a grant that has ended.
-fn ended(why: Ended, failure: Option<Error>) -> Error {
+pub(crate) fn ended(why: Ended, failure: Option<Error>) -> Error {
     match (why, failure) {
         (Ended::RotationLost, Some(error)) if error.reason() == Reason::RefreshDenied => {
             error.with_reason(Reason::RotationLost)

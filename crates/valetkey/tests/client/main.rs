@@ -22,6 +22,7 @@ mod renewal;
 mod resource_server;
 mod revocation;
 mod session;
+mod sessions;
 mod sign_in;
 mod source;
 mod step_up;

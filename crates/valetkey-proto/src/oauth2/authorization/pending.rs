@@ -99,14 +99,12 @@ pub struct PendingAuthorization {
     pub(super) created: Timestamp,
 }
 
-/// How long a sealed text can be opened.
-const LIFETIME: Duration = Duration::from_secs(600);
 /// How far in the future a sealed text may come from: the clocks of two machines.
 const SKEW: Duration = Duration::from_secs(60);
 
 /// Refuses a sign-in that began too long ago, or in the future.
 pub(crate) fn check_age(created: Timestamp, now: Timestamp) -> Result<()> {
-    if now - created > LIFETIME || created - now > SKEW {
+    if now - created > PendingAuthorization::LIFETIME || created - now > SKEW {
         return Err(Error::new(ErrorKind::Expired, Reason::PendingExpired));
     }
     Ok(())
@@ -116,6 +114,9 @@ pub(crate) fn check_age(created: Timestamp, now: Timestamp) -> Result<()> {
 const PURPOSE: &str = "authorization";
 
 impl PendingAuthorization {
+    /// How long a user may be away: ten minutes.
+    pub const LIFETIME: Duration = Duration::from_secs(600);
+
     /// Whose users sign in.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
@@ -226,6 +227,29 @@ impl PendingAuthorization {
             }
             Some(_) | None => Err(Error::new(ErrorKind::Untrusted, Reason::IssuerMismatch)),
         }
+    }
+
+    /// Writes it as a text, for a store from which it is taken once. A browser gets it [sealed](Self::seal).
+    ///
+    /// # Security
+    ///
+    /// Whoever has the text and the callback can end the sign-in.
+    #[must_use]
+    pub fn to_text(self) -> Secret {
+        Secret::new(self.record())
+    }
+
+    /// Reads a text of this issuer and client that [`to_text`](Self::to_text) wrote.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::Malformed`]. `Expired`: [`Reason::PendingExpired`] after ten minutes.
+    pub fn parse(text: &str, issuer: &Issuer, client: &ClientId, now: Timestamp) -> Result<Self> {
+        let malformed =
+            || Error::new(ErrorKind::Store, Reason::Malformed).with_detail("pending authorization");
+        let pending = Self::of_record(text, issuer, client).ok_or_else(malformed)?;
+        check_age(pending.created, now)?;
+        Ok(pending)
     }
 
     /// Seals it into a text of a few hundred characters, for a cookie. It can be opened for ten minutes.
