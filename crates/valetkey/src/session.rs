@@ -146,8 +146,9 @@ impl Session {
     }
 
     /// From now on its grant is in a store.
-    pub(crate) fn share(&self, shared: Shared) {
+    pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
         self.0.place.move_to(shared);
+        self.0.tokens.put(Live::new(&self.0.client, entry, false));
     }
 
     /// Whether a user has granted it, and a refresh token renews it.

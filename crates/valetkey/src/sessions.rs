@@ -10,10 +10,7 @@ use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::{
         authorization::PendingAuthorization,
-        token::{
-            TokenRecord,
-            refresh::{Ended, Entry, Standing},
-        },
+        token::refresh::{Ended, Entry, Standing},
     },
     oidc::IdToken,
     secret::Secret,
@@ -80,13 +77,21 @@ impl Sessions {
     pub async fn save(&self, account: &str, session: &Session) -> Result<()> {
         let record = session.record().filter(|_| session.is_users());
         let record = record.ok_or_else(|| Error::new(ErrorKind::Usage, Reason::MissingRefreshToken))?;
+        let backend = self.client.runtime().backend();
         let shared = self.shared(account)?;
         for _ in 0..TRIES {
-            let generation = self.generation(&shared).await? + 1;
-            let entry = Entry { generation, standing: Standing::Idle, record: record.clone() };
-            if shared.put(&entry, self.client.runtime().backend()).await? == Put::Written {
+            // What cannot be read is not written over.
+            let before = shared.load(backend).await?;
+            let (generation, renewals) = match &before {
+                Some(entry) => (entry.generation, entry.record.generation() + 1),
+                None => (0, 0),
+            };
+            // It is newer than what was there, whatever it was renewed before.
+            let record = record.clone().with_generation(renewals.max(record.generation()));
+            let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
+            if shared.put(&entry, backend).await? == Put::Written {
                 self.opened().insert(shared.key.clone(), session.downgrade());
-                session.share(shared);
+                session.share(entry, shared);
                 return Ok(());
             }
         }
@@ -206,12 +211,6 @@ impl Sessions {
         let key = StoreKey::grant(self.client.issuer(), self.client.id(), account);
         let owner = Owner::new(self.client.runtime().env().random)?;
         Ok(Shared { store: Arc::clone(&self.store), key, owner })
-    }
-
-    /// How often the entry was written; zero if there is none. What cannot be read is not written over.
-    async fn generation(&self, shared: &Shared) -> Result<u64> {
-        let entry: Option<Entry<TokenRecord>> = shared.load(self.client.runtime().backend()).await?;
-        Ok(entry.map_or(0, |entry| entry.generation))
     }
 
     fn opened(&self) -> MutexGuard<'_, HashMap<StoreKey, WeakSession>> {

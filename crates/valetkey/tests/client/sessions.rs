@@ -271,6 +271,11 @@ fn r_store_a_store_that_fails_costs_no_grant() {
     losing.store(100, Ordering::Relaxed);
     assert_eq!(call(&session, &provider).unwrap(), 200);
     assert!(told.lock().unwrap().iter().any(|event| event.starts_with("NotKept")));
+    // When the store is back, the next renewal is by them, and not by what the store has.
+    losing.store(0, Ordering::Relaxed);
+    provider.advance(2 * HOUR);
+    assert_eq!(call(&session, &provider).unwrap(), 200);
+    assert_eq!(open(&program(&provider, &store)).record(), session.record());
 }
 
 #[test]

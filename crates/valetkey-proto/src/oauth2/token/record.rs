@@ -104,6 +104,13 @@ impl TokenRecord {
         Self { tokens: Arc::new(tokens), ..self.clone() }
     }
 
+    /// The same record, of tokens that were renewed this often.
+    #[must_use]
+    pub fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
+    }
+
     /// Reads a text that [`to_text`](Self::to_text) wrote.
     ///
     /// # Errors

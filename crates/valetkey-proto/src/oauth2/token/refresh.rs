@@ -24,6 +24,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::TokenRecord;
 use crate::time::Timestamp;
 
 /// What a store holds of one grant: what it was written as, how it stands, and the tokens.
@@ -36,6 +37,18 @@ pub struct Entry<R> {
     pub standing: Standing,
     /// The tokens.
     pub record: R,
+}
+
+/// Tokens of a grant, which are renewed time and again.
+pub trait Renewed: Clone + PartialEq {
+    /// How often they were renewed: of two records of a grant, the one with more is the newer.
+    fn renewals(&self) -> u64;
+}
+
+impl Renewed for TokenRecord {
+    fn renewals(&self) -> u64 {
+        self.generation()
+    }
 }
 
 /// How a grant stands in its store.
@@ -182,15 +195,25 @@ const TRIES: u8 = 3;
 /// One transaction. Its driver does what [`step`](Self::step) says, and reports what came of it.
 ///
 /// ```
-/// use valetkey_proto::{Timestamp, oauth2::token::refresh::{Deed, Entry, Manner, Outcome, Refresh, Report, Standing}};
+/// use valetkey_proto::{Timestamp, oauth2::token::refresh::{Deed, Entry, Manner, Outcome, Refresh, Renewed, Report, Standing}};
 ///
 /// let now = Timestamp::from_secs(1_700_000_000);
-/// let held = Entry { generation: 4, standing: Standing::Idle, record: "the tokens" };
+/// /// How often they were renewed, in the place of tokens.
+/// #[derive(Clone, Debug, PartialEq)]
+/// struct Tokens(u64);
+///
+/// impl Renewed for Tokens {
+///     fn renewals(&self) -> u64 {
+///         self.0
+///     }
+/// }
+///
+/// let held = Entry { generation: 4, standing: Standing::Idle, record: Tokens(2) };
 /// let mut refresh = Refresh::new(held.clone(), Manner::new());
 /// assert_eq!(refresh.step(Report::Go, now), Deed::Lease);
 /// assert_eq!(refresh.step(Report::Leased, now), Deed::Load);
 /// // Another process was quicker.
-/// let newer = Entry { generation: 6, record: "newer tokens", ..held };
+/// let newer = Entry { generation: 6, record: Tokens(3), ..held };
 /// assert_eq!(refresh.step(Report::Loaded(Some(newer.clone())), now), Deed::Done(Outcome::Adopted(newer)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -237,7 +260,7 @@ enum State<R> {
     Over,
 }
 
-impl<R: Clone + PartialEq> Refresh<R> {
+impl<R: Renewed> Refresh<R> {
     /// Renews what the caller holds and found wanting.
     #[must_use]
     pub fn new(held: Entry<R>, manner: Manner) -> Self {
@@ -306,8 +329,11 @@ impl<R: Clone + PartialEq> Refresh<R> {
     fn found(&mut self, found: Option<Entry<R>>, now: Timestamp) -> Deed<R> {
         // Somebody has deleted it: a log-out elsewhere wins.
         let Some(found) = found else { return self.over(Outcome::Ended(Ended::LoggedOut)) };
+        // What we hold could not be kept when it came: nobody else knows of it, and what is there is worth nothing.
+        let is_ours = self.held.record.renewals() > found.record.renewals();
         match found.standing {
             Standing::Ended(why) => return self.over(Outcome::Ended(why)),
+            _ if is_ours => {}
             Standing::Idle if found.record != self.held.record => return self.over(Outcome::Adopted(found)),
             Standing::Idle => {}
             // Whoever wrote that is gone, since the lease is ours. Whether the server was asked, nobody knows.
@@ -320,7 +346,8 @@ impl<R: Clone + PartialEq> Refresh<R> {
             return self.end(found, Ended::OutcomeUnknown);
         }
         let standing = Standing::InFlight { since: now, lost: self.lost };
-        let intent = Entry { generation: found.generation + 1, standing, record: found.record };
+        let record = if is_ours { self.held.record.clone() } else { found.record };
+        let intent = Entry { generation: found.generation + 1, standing, record };
         self.goes(State::Intending(intent.clone()), Deed::Put(intent))
     }
 
@@ -427,8 +454,8 @@ impl<R: Clone + PartialEq> Refresh<R> {
 }
 
 /// Whether somebody else has renewed it.
-fn is_newer<R: PartialEq>(found: &Entry<R>, entry: &Entry<R>) -> bool {
-    found.record != entry.record && !matches!(found.standing, Standing::Ended(_))
+fn is_newer<R: Renewed>(found: &Entry<R>, entry: &Entry<R>) -> bool {
+    found.record.renewals() > entry.record.renewals() && !matches!(found.standing, Standing::Ended(_))
 }
 
 impl Ended {
