@@ -12,6 +12,8 @@ mod introspection;
 mod learned;
 mod logout;
 mod oauth1;
+mod parity_answers;
+mod parity_requests;
 mod profile;
 mod properties;
 mod registration;
