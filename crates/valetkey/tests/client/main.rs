@@ -13,6 +13,7 @@ mod metadata;
 mod oauth1;
 mod oauth1_parity;
 mod openid;
+mod parity;
 mod profile;
 mod registration;
 mod renewal;
