@@ -7,6 +7,10 @@
 
 #[path = "interop/backend.rs"]
 mod adapter;
+#[path = "interop/browser.rs"]
+mod browser;
+#[path = "interop/description.rs"]
+mod description;
 #[path = "interop_openid/logout.rs"]
 mod logout;
 #[path = "interop_openid/registration.rs"]
@@ -26,6 +30,7 @@ use valetkey::{
     },
 };
 
+use description::Flow;
 use server::{SECRET, Server, variable_of};
 
 fn client(server: &Server, id: &str) -> ClientBuilder {
@@ -191,11 +196,14 @@ async fn oidc_provider_posts_forms_and_names_users_in_pairs() {
 }
 
 #[tokio::test]
-async fn authlib_signs_users_in() {
-    let Some(server) = Server::authlib() else { return };
-    let client = client(&server, "basic").build().await.expect("discovery");
-    let session = server.sign_in(&client, "alice").await.expect("a sign-in");
-    let user = session.identity().expect("it was asked for");
-    assert_eq!(user.issuer(), server.issuer);
-    assert!(session.user_info().await.is_ok());
+async fn servers_sign_users_in() {
+    for (server, client) in Server::each(Flow::Code) {
+        let client = server.known(client).build().await.expect("discovery");
+        let session = server.sign_in(&client, "alice").await.expect("a sign-in");
+        let user = session.identity().expect("it was asked for");
+        assert_eq!(user.issuer(), server.issuer);
+        assert!(server.user("alice").subject.as_ref().is_none_or(|subject| user.subject() == subject));
+        assert!(session.user_info().await.is_ok());
+        assert_eq!(server.call_api(&session).await, http::StatusCode::OK);
+    }
 }

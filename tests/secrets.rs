@@ -21,6 +21,7 @@ use valetkey::{
         grant::{AuthorizationCodeGrant, JwtBearerGrant, RefreshTokenGrant},
         resource::ResourceRequest,
     },
+    sasl,
     seal::{SealingKey, SealingKeys},
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken, Secret},
 };
@@ -237,6 +238,9 @@ fn values_show_no_secret() {
         &valetkey_proto::form::Parameters::parse(&format!("code={CANARY}")).unwrap(),
         &Runtime::new(Provider::new()),
         &Form::new().push("client_secret", CANARY),
+        &sasl::oauth_bearer("alice", "host", 1, &AccessToken::bearer(CANARY).unwrap()),
+        &sasl::xoauth2("alice", &AccessToken::bearer(CANARY).unwrap()),
+        &sasl::xoauth2("alice", &AccessToken::dpop(CANARY).unwrap()),
     ] {
         search.debug(value);
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -18,6 +19,7 @@ use valetkey_proto::{
         server::{Issuer, ServerMetadata},
         token::{Strictness, TokenRecord, TokenResponse, TokenSet},
     },
+    sasl::Mechanism,
 };
 
 use crate::{
@@ -92,6 +94,30 @@ fn write(challenge: &Challenge) -> String {
         None => challenge.parameters().map(quoted).collect::<Vec<_>>().join(","),
     };
     format!("{} {rest}", challenge.scheme()).trim_end().to_owned()
+}
+
+/// A challenge of SASL: as it is, and put into base64.
+///
+/// It keeps its bound, a refusal has a status, and neither it nor any error brings a control character onto a terminal.
+pub fn sasl(data: &[u8]) {
+    for text in [String::from_utf8_lossy(data).into_owned(), STANDARD.encode(data)] {
+        let refusal = match Mechanism::XOauth2.refusal(&text) {
+            Ok(refusal) => refusal,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Protocol);
+                assert_harmless(&error);
+                continue;
+            }
+        };
+        assert!(text.len() <= 8 << 10 && !refusal.status().is_empty());
+        assert!(!format!("{refusal:?}").contains(|character: char| character.is_control()));
+        assert!(refusal.schemes().all(|scheme| !scheme.is_empty()));
+        assert!(refusal.scope().is_none_or(|scope| scope.iter().count() > 0));
+        let error = Error::from(refusal.clone());
+        assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::Server));
+        assert_eq!(error.response().map(|refused| refused.code()), Some(refusal.code()));
+        assert_harmless(&error);
+    }
 }
 
 /// A token response, read leniently and strictly.

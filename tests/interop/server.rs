@@ -1,46 +1,89 @@
 //! Real servers, and how a user gets through their pages.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
-use valetkey::{Client, ClientBuilder, Session, oauth2::authorization::Callback};
+use http::StatusCode;
+use valetkey::{
+    Authorize, Client, ClientBuilder, Session,
+    crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm, SigningKey},
+    oauth2::{
+        authorization::Callback,
+        client::{AssertionKey, ClientAuth},
+    },
+};
 use valetkey_http::{Backend, Limits, Response};
 
-use crate::adapter;
+pub(crate) use crate::description::variable_of;
+use crate::{
+    adapter,
+    browser::{self, End, Jar},
+    description::{Auth, Description, Flow, KnownClient, Quirk, Robot, User},
+};
 
+/// The secret of the clients of both of the project's servers.
 pub(crate) const SECRET: &str = "interop-secret-0123456789-0123456789-0123456789-0123456789-abcdef";
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:9999/cb";
 
-/// Where the issuer of oidc-provider is that demands nonces in proofs.
-pub(crate) const WITH_NONCES: &str = "/dpop-nonce";
-
-/// A server under test: where it is, and how a user gets through its pages.
+/// A server under test.
+#[derive(Clone)]
 pub(crate) struct Server {
+    pub(crate) base: String,
     pub(crate) issuer: String,
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) robot: Robot,
+    pub(crate) description: &'static Description,
+    /// The cookies of browsers that have a name.
+    pub(crate) jars: Arc<Mutex<BTreeMap<String, Jar>>>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Robot {
-    /// oidc-provider has a page that visits a URL as a browser would, and says where it ended.
-    Page,
-    /// Authlib's authorization endpoint answers at once.
-    Redirect,
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.description.name)
+    }
 }
 
 impl Server {
     pub(crate) fn oidc_provider() -> Option<Self> {
-        Self::named("VALETKEY_OP", Robot::Page)
+        Self::named("oidc-provider")
     }
 
-    pub(crate) fn authlib() -> Option<Self> {
-        Self::named("VALETKEY_AUTHLIB", Robot::Redirect)
+    /// The server with this name, if it runs.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::new(Description::named(name))
     }
 
-    pub(crate) fn named(variable: &str, robot: Robot) -> Option<Self> {
-        let issuer = variable_of(variable)?;
-        Some(Self { issuer, backend: adapter::backend(None), robot })
+    fn new(description: &'static Description) -> Option<Self> {
+        let base = description.base()?;
+        let roots = match &description.roots {
+            Some(file) => {
+                let folder = variable_of("VALETKEY_INTEROP_KEYS")?;
+                Some(std::fs::read(format!("{folder}/{file}")).expect("the roots"))
+            }
+            None => None,
+        };
+        let issuer = format!("{base}{}", description.issuer);
+        Some(Self { base, issuer, backend: adapter::backend(roots), description, jars: Arc::default() })
+    }
+
+    /// Every server that runs and has this flow, with every client that it is to be tried with, each of them aloud.
+    pub(crate) fn each(flow: Flow) -> impl Iterator<Item = (Self, &'static KnownClient)> {
+        let has = move |description: &&Description| description.flows.contains_key(&flow);
+        assert!(Description::all().iter().any(|description| has(&description)), "no server has {flow:?}");
+        let servers = Description::all().iter().filter(has).filter_map(Self::new);
+        servers.flat_map(move |server| {
+            server.description.flows[&flow].iter().map(move |name| {
+                println!("{server}: {flow:?} with {name}");
+                (server.clone(), &server.description.clients[name])
+            })
+        })
+    }
+
+    pub(crate) fn has(&self, quirk: Quirk) -> bool {
+        self.description.quirks.contains(&quirk)
     }
 
     pub(crate) fn client(&self, id: &str) -> ClientBuilder {
@@ -48,7 +91,43 @@ impl Server {
             .discover(&self.issuer)
             .id(id)
             .redirect_uri(CALLBACK)
-            .api(&self.issuer)
+            .api(&self.base)
+    }
+
+    /// A client as it is described.
+    pub(crate) fn known(&self, client: &KnownClient) -> ClientBuilder {
+        let builder = self.client(&client.id).auth(self.auth(client));
+        match &client.redirect_uri {
+            Some(uri) => builder.redirect_uri(uri),
+            None => builder,
+        }
+    }
+
+    fn auth(&self, client: &KnownClient) -> ClientAuth {
+        let secret = client.secret.as_deref().unwrap_or(&self.description.secret);
+        match client.auth {
+            Auth::None => ClientAuth::none(),
+            Auth::Unnamed => ClientAuth::unnamed(),
+            Auth::SecretBasic if self.has(Quirk::BasicIsNotDecoded) => ClientAuth::secret_basic_raw(secret),
+            Auth::SecretBasic => ClientAuth::secret_basic(secret),
+            Auth::SecretPost => ClientAuth::secret_post(secret),
+            Auth::SecretJwt => match client.signature_algorithm() {
+                Some(algorithm) => ClientAuth::assertion(AssertionKey::secret(algorithm, secret)),
+                None => ClientAuth::secret_jwt(secret),
+            },
+            Auth::PrivateKeyJwt => ClientAuth::assertion(client.assertion_key()),
+        }
+    }
+
+    /// A resource that wants the scope `api:read`.
+    pub(crate) fn api(&self) -> String {
+        format!("{}{}", self.base, self.description.api)
+    }
+
+    /// The status of that resource.
+    pub(crate) async fn call_api(&self, session: &Session) -> StatusCode {
+        let request = http::Request::get(self.api()).body(Bytes::new()).expect("a request");
+        session.send(request).await.expect("an answer").status()
     }
 
     pub(crate) async fn get(&self, url: &str) -> Response {
@@ -63,11 +142,14 @@ impl Server {
 
     /// The same in the browser of this name, which keeps its cookies; without a name it has none before and after.
     pub(crate) async fn visit_in(&self, browser: &str, url: &str) -> Callback {
-        match self.robot {
+        self.visit_as("alice", browser, url).await
+    }
+
+    async fn visit_as(&self, user: &str, browser: &str, url: &str) -> Callback {
+        match self.description.robot {
             Robot::Page => {
                 let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
-                let base = self.issuer.trim_end_matches(WITH_NONCES);
-                let response = self.get(&format!("{base}/__robot?browser={browser}&url={url}")).await;
+                let response = self.get(&format!("{}/__robot?browser={browser}&url={url}", self.base)).await;
                 let page: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
                 match page["form"].as_str() {
                     Some(form) => Callback::form(form),
@@ -78,24 +160,67 @@ impl Server {
                 let response = self.get(url).await;
                 Callback::uri(response.headers()["location"].to_str().expect("a callback"))
             }
+            Robot::Browser => match self.browse(browser, url, &self.user(user).form).await {
+                End::Away(url) => Callback::uri(url.as_str()),
+                End::Posted(form) => Callback::form(form),
+                End::Page(status) => panic!("a page that leads nowhere, {status}"),
+            },
         }
     }
 
-    /// Signs the user in. oidc-provider gives a refresh token for `offline_access` with consent.
+    /// The generic browser.
+    pub(crate) async fn browse(&self, browser: &str, url: &str, answers: &BTreeMap<String, String>) -> End {
+        let jars = || self.jars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jar = jars().remove(browser).unwrap_or_default();
+        let end = browser::visit(&self.backend, &mut jar, url, answers).await;
+        if !browser.is_empty() {
+            jars().insert(browser.to_owned(), jar);
+        }
+        end
+    }
+
+    /// One of the users that the description names.
+    pub(crate) fn user(&self, name: &str) -> &'static User {
+        let known = self.description.users.get(name);
+        known.unwrap_or_else(|| panic!("{self} has no user {name}"))
+    }
+
+    /// A sign-in as it is described, not begun yet.
+    pub(crate) fn authorize(&self, client: &Client, user: &str) -> Authorize {
+        let sign_in = &self.description.sign_in;
+        let parameters = sign_in.parameters.iter().chain(&self.user(user).parameters);
+        let request = client.authorize().scope(&sign_in.scope);
+        parameters.fold(request, |request, (name, value)| request.parameter(name, value))
+    }
+
+    /// Signs one of the users in.
     pub(crate) async fn sign_in(&self, client: &Client, user: &str) -> valetkey::Result<Session> {
-        let request = client.authorize().scope("openid offline_access api:read");
-        let request = request.parameter("prompt", "consent").parameter("login_hint", user);
-        let (url, pending) = request.start().await?;
-        let callback = self.visit(url.as_str()).await;
+        let (url, pending) = self.authorize(client, user).start().await?;
+        let callback = self.visit_as(user, "", url.as_str()).await;
         client.redeem(pending, callback).await
     }
 }
 
-/// What `up.sh` says, or nothing, and then the test is skipped aloud.
-pub(crate) fn variable_of(name: &str) -> Option<String> {
-    let value = std::env::var(name).ok();
-    if value.is_none() {
-        println!("skipped: {name} is not set; run it through tests/interop/up.sh");
+impl KnownClient {
+    pub(crate) fn signature_algorithm(&self) -> Option<SignatureAlgorithm> {
+        let name = self.algorithm.as_ref()?;
+        Some(SignatureAlgorithm::parse(name).unwrap_or_else(|| panic!("{}: no algorithm {name}", self.id)))
     }
-    value
+
+    /// The private key of this client.
+    pub(crate) fn signing_key(&self) -> SigningKey {
+        let kid = self.key.as_ref().unwrap_or_else(|| panic!("{} has no key", self.id));
+        let folder = variable_of("VALETKEY_INTEROP_KEYS").expect("the clients' keys");
+        let set = std::fs::read(format!("{folder}/client.jwks.json")).expect("the clients' keys");
+        let set: serde_json::Value = serde_json::from_slice(&set).expect("JSON");
+        let known = set["keys"].as_array().expect("keys").iter().find(|key| key["kid"] == **kid);
+        let known = known.unwrap_or_else(|| panic!("there is no key {kid}")).to_string();
+        let algorithm = self.signature_algorithm().expect("an algorithm");
+        let key = PrivateKey::parse(known.as_bytes()).expect("a key");
+        key.signing_key(algorithm, &CryptoProvider::ring()).expect("a key for this algorithm")
+    }
+
+    pub(crate) fn assertion_key(&self) -> AssertionKey {
+        AssertionKey::new(self.signing_key()).with_kid(self.key.as_deref().unwrap_or_default())
+    }
 }

@@ -11,115 +11,82 @@ use valetkey::{
     },
 };
 
-use crate::{SECRET, Server, variable_of, whole_life};
+use crate::{
+    Server,
+    description::{Auth, Flow, KnownClient},
+    whole_life,
+};
 
-/// The algorithms of `private_key_jwt`, each with its client at oidc-provider and the name of its key.
-const SIGNERS: [(&str, &str, SignatureAlgorithm); 5] = [
-    ("pkjwt-rs256", "rp-rsa", SignatureAlgorithm::Rs256),
-    ("pkjwt-ps256", "rp-rsa", SignatureAlgorithm::Ps256),
-    ("pkjwt-es256", "rp-p256", SignatureAlgorithm::Es256),
-    ("pkjwt-es384", "rp-p384", SignatureAlgorithm::Es384),
-    ("pkjwt-eddsa", "rp-ed25519", SignatureAlgorithm::EdDsa),
-];
+/// Servers and clients with a key for ES256, and their names for it.
+fn with_key(flow: Flow) -> impl Iterator<Item = (Server, &'static KnownClient, &'static str)> {
+    Server::each(flow).filter_map(|(server, client)| {
+        let is_asked = client.auth == Auth::PrivateKeyJwt && client.algorithm.as_deref() == Some("ES256");
+        let kid = client.key.as_deref().filter(|_| is_asked)?;
+        Some((server, client, kid))
+    })
+}
 
 #[tokio::test]
-async fn s_tk_05_oidc_provider_takes_assertions_by_every_algorithm() {
-    let Some(server) = Server::oidc_provider() else { return };
-    for (id, kid, algorithm) in SIGNERS {
-        let Some(key) = client_key(kid, algorithm) else { return };
-        println!("{id}");
+async fn servers_take_what_a_key_elsewhere_has_signed() {
+    for (server, client, kid) in with_key(Flow::Refresh) {
+        let name = SigningKey::Remote(RemoteKey::new("kms/key", SignatureAlgorithm::Es256));
+        let auth = ClientAuth::assertion(AssertionKey::new(name).with_kid(kid));
+        let builder = server.known(client).auth(auth).signer(Elsewhere(client.signing_key()));
+        whole_life(&server, builder).await;
+    }
+}
+
+#[tokio::test]
+async fn s_tk_06_servers_take_their_token_endpoint_as_the_audience_of_a_key_of_its_own() {
+    for (server, client, _) in with_key(Flow::Refresh) {
+        let metadata = server.known(client).build().await.expect("discovery").server().await;
+        let endpoint = metadata.expect("metadata").token_endpoint().expect("an endpoint").as_str().to_owned();
+        let issuer = Issuer::parse(&server.issuer).expect("an issuer");
+        let key = client.assertion_key().with_audience_token_endpoint(&issuer, &endpoint).expect("held once");
+        whole_life(&server, server.known(client).auth(ClientAuth::assertion(key))).await;
+    }
+}
+
+#[tokio::test]
+async fn servers_refuse_another_key() {
+    let crypto = CryptoProvider::ring();
+    for (server, client, kid) in with_key(Flow::ClientCredentials) {
+        let key = PrivateKey::generate(SignatureAlgorithm::Es256, &crypto).expect("a key");
+        let key = key.signing_key(SignatureAlgorithm::Es256, &crypto).expect("a key that signs");
         let auth = ClientAuth::assertion(AssertionKey::new(key).with_kid(kid));
-        whole_life(&server, server.client(id).auth(auth.clone())).await;
-        let client = server.client(id).auth(auth).build().await.expect("discovery");
+        let client = server.known(client).auth(auth).build().await.expect("discovery");
+        let session = client.client_credentials().session().expect("a confidential client");
+        let error = session.tokens().await.expect_err("another key");
+        assert_eq!(error.response().map(|response| response.code().clone()), Some(ErrorCode::InvalidClient));
+    }
+}
+
+#[tokio::test]
+async fn s_tk_05_servers_say_whose_assertions_they_do_not_take() {
+    for (server, client) in Server::each(Flow::RefusedAssertion) {
+        let client = server.known(client).build().await.expect("discovery");
         let session = client.client_credentials().scope("api:read").session().expect("a confidential client");
-        assert_eq!(server.call_api(&session).await, StatusCode::OK);
-    }
-    whole_life(&server, server.client("secret-jwt").auth(ClientAuth::secret_jwt(SECRET))).await;
-    for algorithm in [SignatureAlgorithm::Hs384, SignatureAlgorithm::Hs512] {
-        let auth = ClientAuth::assertion(AssertionKey::secret(algorithm, SECRET));
-        whole_life(&server, server.client("secret-jwt").auth(auth)).await;
+        let error = session.tokens().await.expect_err("not recommended");
+        let response = error.response().expect("the server's words");
+        assert_eq!(*response.code(), ErrorCode::InvalidClient, "{error}");
+        assert!(response.description().is_some(), "{error}");
     }
 }
 
 #[tokio::test]
-async fn oidc_provider_takes_what_a_key_elsewhere_has_signed() {
-    let Some(server) = Server::oidc_provider() else { return };
-    let Some(key) = client_key("rp-p256", SignatureAlgorithm::Es256) else { return };
-    let name = SigningKey::Remote(RemoteKey::new("kms/rp-p256", SignatureAlgorithm::Es256));
-    let auth = ClientAuth::assertion(AssertionKey::new(name).with_kid("rp-p256"));
-    whole_life(&server, server.client("pkjwt-es256").auth(auth).signer(Elsewhere(key))).await;
-}
-
-#[tokio::test]
-async fn s_tk_06_oidc_provider_takes_its_token_endpoint_as_the_audience_of_a_key_of_its_own() {
-    let Some(server) = Server::oidc_provider() else { return };
-    let Some(key) = client_key("rp-p256", SignatureAlgorithm::Es256) else { return };
-    let (issuer, endpoint) =
-        (Issuer::parse(&server.issuer).expect("an issuer"), format!("{}/token", server.issuer));
-    let key = AssertionKey::new(key).with_audience_token_endpoint(&issuer, &endpoint).expect("held once");
-    let client = server.client("pkjwt-es256").auth(ClientAuth::assertion(key.with_kid("rp-p256")));
-    whole_life(&server, client).await;
-}
-
-#[tokio::test]
-async fn oidc_provider_refuses_another_key() {
-    let Some(server) = Server::oidc_provider() else { return };
-    let Some(key) = client_key("rp-p384", SignatureAlgorithm::Es384) else { return };
-    let client = server.client("pkjwt-es256").auth(ClientAuth::private_key_jwt(key)).build().await;
-    let session = client.expect("discovery").client_credentials().session().expect("a confidential client");
-    let error = session.tokens().await.expect_err("another key");
-    assert_eq!(error.response().map(|response| response.code().clone()), Some(ErrorCode::InvalidClient));
-}
-
-#[tokio::test]
-async fn s_tk_05_authlib_takes_assertions() {
-    let Some(server) = Server::authlib() else { return };
-    for (_, kid, algorithm) in SIGNERS {
-        let Some(key) = client_key(kid, algorithm) else { return };
-        let auth = ClientAuth::assertion(AssertionKey::new(key).with_kid(kid));
-        let client = server.client("pkjwt").auth(auth).build().await.expect("discovery");
-        let session = client.client_credentials().scope("api:read").session().expect("a confidential client");
-        if !matches!(algorithm, SignatureAlgorithm::Rs256 | SignatureAlgorithm::Es256) {
-            // Authlib's JOSE does not recommend the others, and its server refuses what that does not.
-            let error = session.tokens().await.expect_err("not recommended");
-            let response = error.response().expect("the server's words");
-            assert_eq!(*response.code(), ErrorCode::InvalidClient, "{kid}: {error}");
-            assert!(response.description().is_some_and(|words| words.contains("not recommended")), "{error}");
-            continue;
-        }
-        assert_eq!(server.call_api(&session).await, StatusCode::OK, "{kid}");
-        session.refresh().await.expect("another assertion");
-    }
-    let client = server.client("secret-jwt").auth(ClientAuth::secret_jwt(SECRET)).build().await;
-    let session = client.expect("discovery").client_credentials().scope("api:read").session();
-    assert_eq!(server.call_api(&session.expect("a confidential client")).await, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn al_12_authlib_takes_an_assertion_as_a_grant() {
-    let Some(server) = Server::authlib() else { return };
-    let Some(key) = client_key("rp-rsa", SignatureAlgorithm::Rs256) else { return };
-    let assertion = Assertion::new(key, "jwt-bearer").expect("a key for JOSE").with_kid("rp-rsa");
-    let assertion = assertion.with_subject("alice").expect("no other subject");
-    for auth in [ClientAuth::unnamed(), ClientAuth::secret_basic(SECRET)] {
-        let client = server.client("jwt-bearer").auth(auth).build().await.expect("discovery");
-        let session = client.jwt_bearer(assertion.clone()).scope("api:read").session().expect("a scope");
+async fn al_12_servers_take_an_assertion_as_a_grant() {
+    for (server, known) in Server::each(Flow::JwtBearer) {
+        let assertion = Assertion::new(known.signing_key(), &known.id).expect("a key for JOSE");
+        let assertion = assertion.with_kid(known.key.as_deref().expect("a key"));
+        let assertion = assertion.with_subject("alice").expect("no other subject");
+        let client = server.known(known).build().await.expect("discovery");
+        let session = client.jwt_bearer(assertion).scope("api:read").session().expect("a scope");
         assert_eq!(server.call_api(&session).await, StatusCode::OK);
         let first = session.tokens().await.expect("tokens");
         let second = session.refresh().await.expect("another assertion");
         assert!(first.access_token() != second.access_token() && second.refresh_token().is_none());
         assert_eq!(server.call_api(&session).await, StatusCode::OK);
     }
-}
-
-/// The private key of this name that clients have at both servers, to sign by this algorithm.
-fn client_key(kid: &str, algorithm: SignatureAlgorithm) -> Option<SigningKey> {
-    let folder = variable_of("VALETKEY_INTEROP_KEYS")?;
-    let set = std::fs::read(format!("{folder}/client.jwks.json")).expect("the clients' keys");
-    let set: serde_json::Value = serde_json::from_slice(&set).expect("JSON");
-    let known = set["keys"].as_array().expect("keys").iter().find(|key| key["kid"] == kid);
-    let key = PrivateKey::parse(known.expect("a key of this name").to_string().as_bytes()).expect("a key");
-    Some(key.signing_key(algorithm, &CryptoProvider::ring()).expect("a key for this algorithm"))
 }
 
 /// A key that answers from a task of its own.

@@ -8,7 +8,7 @@ use valetkey::{
     secret::AccessToken,
 };
 
-use crate::server::{CALLBACK, Server, WITH_NONCES};
+use crate::server::{CALLBACK, Server};
 
 const BYE: &str = "http://127.0.0.1:9999/bye";
 
@@ -23,15 +23,15 @@ fn metadata() -> RegistrationMetadata {
         .with_grant_type("refresh_token")
 }
 
-async fn registrar(server: &Server, path: &str) -> Registrar {
+async fn registrar(server: &Server) -> Registrar {
     let runtime = Runtime::new(Arc::clone(&server.backend));
-    Registrar::discover(runtime, &format!("{}{path}", server.issuer)).await.expect("discovery")
+    Registrar::discover(runtime, &server.issuer).await.expect("discovery")
 }
 
 #[tokio::test]
 async fn oidc_provider_registers_changes_and_deletes_a_client() {
     let Some(server) = Server::oidc_provider() else { return };
-    let registrar = registrar(&server, "").await;
+    let registrar = registrar(&server).await;
     let first = registrar.register(metadata()).await.expect("a registration");
     assert_eq!(first.metadata().text("application_type"), Some("native"));
     let first = Registration::parse(first.to_text().expose()).expect("as it was kept");
@@ -59,8 +59,8 @@ async fn oidc_provider_registers_changes_and_deletes_a_client() {
 
 #[tokio::test]
 async fn oidc_provider_registers_those_who_have_a_token() {
-    let Some(server) = Server::oidc_provider() else { return };
-    let registrar = registrar(&server, WITH_NONCES).await;
+    let Some(server) = Server::named("oidc-provider with nonces") else { return };
+    let registrar = registrar(&server).await;
     let error = registrar.register(metadata()).await.expect_err("a token is missing");
     assert_eq!(error.kind(), ErrorKind::Denied);
     let token = AccessToken::bearer("interop-registration-token").expect("a token");
@@ -77,7 +77,7 @@ async fn oidc_provider_registers_those_who_have_a_token() {
 #[tokio::test]
 async fn s_lo_02_a_user_signs_out_at_oidc_provider_and_comes_back() {
     let Some(server) = Server::oidc_provider() else { return };
-    let registrar = registrar(&server, "").await;
+    let registrar = registrar(&server).await;
     let registration = registrar.register(metadata()).await.expect("a registration");
     let builder = registrar.client(&registration, Some(CALLBACK)).expect("a client");
     let client = builder.build().await.expect("discovery");

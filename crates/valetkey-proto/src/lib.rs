@@ -46,7 +46,7 @@
 //! * [`oidc`]: who the user is: ID tokens, UserInfo, logouts, WebFinger
 //! * [`jose`]: keys, signatures and tokens in JSON: JWK, JWS, JWE, JWT
 //! * [`oauth2::endpoint`]: the other endpoints: registration
-//! * [`oauth1`]: OAuth 1.0a, signatures and sign-ins
+//! * [`oauth1`]: OAuth 1.0a, signatures and sign-ins · [`sasl`]: tokens for IMAP, POP and SMTP
 //! * [`secret`], [`seal`], [`endpoint`], [`form`], [`header`], [`time`], [`random`], [`crypto`]: what all of it is made of
 #![cfg_attr(
     not(test),
@@ -75,6 +75,7 @@ mod party;
 pub mod random;
 mod record;
 mod response;
+pub mod sasl;
 pub mod seal;
 pub mod secret;
 pub mod time;

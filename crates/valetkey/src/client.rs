@@ -352,7 +352,7 @@ impl Client {
         let work = || {
             let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
             // In a box, so that the futures of callers do not carry all of it.
-            Box::pin(async move { origination.discover(&runtime).await })
+            async move { Box::pin(origination.discover(&runtime)).await }
         };
         match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
             (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),

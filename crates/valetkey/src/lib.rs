@@ -19,5 +19,5 @@ pub use session::{
 pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Signing, Timestamp, crypto, jose,
-    oauth2, oauth2::token::TokenRecord, oidc, seal, secret,
+    oauth2, oauth2::token::TokenRecord, oidc, sasl, seal, secret,
 };

@@ -46,7 +46,8 @@ pub struct ClientBuilder {
     redirect_uri: Option<String>,
     binding: Option<Key>,
     template: Option<Result<IssuerTemplate>>,
-    profile: Option<ProviderProfile>,
+    /// In a box, because futures carry the builder.
+    profile: Option<Box<ProviderProfile>>,
     probes_auth: bool,
     placement: Option<Arc<Placement>>,
     registered: Registered,
@@ -134,7 +135,7 @@ impl ClientBuilder {
     /// # }).unwrap();
     /// ```
     pub fn profile(mut self, profile: ProviderProfile) -> Self {
-        self.profile = Some(profile);
+        self.profile = Some(Box::new(profile));
         self
     }
 
@@ -361,6 +362,11 @@ impl ClientBuilder {
     /// proofs of such a key. Otherwise what discovery ends with: `Untrusted` with
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
     pub async fn build(self) -> Result<Client> {
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(self.put_together()).await
+    }
+
+    async fn put_together(self) -> Result<Client> {
         let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
         let profile = self.profile.map(|profile| profile.with_variable("client_id", &self.id));
         let server = match (self.server, &profile) {

@@ -210,15 +210,18 @@ impl Client {
 
     /// Asks for something that is signed and changes nothing, and once more if it names a key that was not known: the answer
     /// is read where it is asked for, so that it cannot be read again by other keys.
-    pub(super) async fn ask_by_keys<T>(
+    ///
+    /// The keys are handed over: a future that borrows them could not be seen to cross threads (`AsyncFn` says nothing of
+    /// that yet).
+    pub(super) async fn ask_by_keys<T, F: Future<Output = Result<T>>>(
         &self,
         relation: &Arc<Relation>,
-        ask: impl AsyncFn(&Keys) -> Result<T>,
+        ask: impl Fn(Arc<Keys>) -> F,
     ) -> Result<T> {
         let keys = self.keys(relation).await?;
-        match ask(&keys).await {
+        match ask(Arc::clone(&keys)).await {
             Ok(answer) => Ok(answer),
-            Err(error) => ask(&*self.keys_after(error, relation, &keys).await?).await,
+            Err(error) => ask(self.keys_after(error, relation, &keys).await?).await,
         }
     }
 
@@ -339,7 +342,7 @@ impl Client {
             }
             Ok(request)
         };
-        let ask = async |request: UserInfoRequest| {
+        let ask = &async |request: UserInfoRequest| {
             let party = if in_body {
                 Party::anonymous()
             } else {
@@ -350,9 +353,9 @@ impl Client {
         if reading.user_info_algorithm.is_none() {
             return ask(request()?).await;
         }
-        let signed = |keys: &Keys| -> Result<UserInfoRequest> {
+        let signed = &|keys: &Keys| -> Result<UserInfoRequest> {
             Ok(request()?.signed(relation.client().id(), keys.user_info.clone().ok_or_else(no_key)?))
         };
-        Box::pin(self.ask_by_keys(&relation, async |keys| ask(signed(keys)?).await)).await
+        Box::pin(self.ask_by_keys(&relation, |keys| async move { ask(signed(&keys)?).await })).await
     }
 }

@@ -82,15 +82,15 @@ impl Client {
     /// As [`IntrospectionResponse`]. Nothing is kept: a token that is revoked is not good from the next question on.
     pub async fn introspect(&self, token: impl Into<ShownToken>) -> Result<IntrospectionResponse> {
         let token = token.into();
-        let relation = self.relation().await?;
-        let request = || IntrospectionRequest::new(relation.server(), token.clone());
+        let relation = &self.relation().await?;
+        let request = &|| IntrospectionRequest::new(relation.server(), token.clone());
         if !relation.reading().signs_introspection() {
-            return self.call_as(&relation, request()?, None).await;
+            return self.call_as(relation, request()?, None).await;
         }
         let id = relation.client().id();
-        Box::pin(self.ask_by_keys(&relation, async |keys| {
+        Box::pin(self.ask_by_keys(relation, |keys| async move {
             let keys = keys.introspection.clone().ok_or_else(no_key)?;
-            self.call_as(&relation, request()?.signed(id, keys), None).await
+            self.call_as(relation, request()?.signed(id, keys), None).await
         }))
         .await
     }

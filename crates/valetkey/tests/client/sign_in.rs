@@ -193,6 +193,16 @@ fn futures_cross_threads_and_types_have_no_parameters() {
     crosses(&client.client_credentials().session());
     crosses(&session.send(get("https://issuer.test/")));
     crosses(&session.refresh());
+    // As a task of a runtime, which asks for more: whatever it borrows on its way may be of any lifetime.
+    fn is_task(_: impl Future + Send + 'static) {}
+    let (a_client, a_session) = (Arc::clone(&client), session.clone());
+    is_task(async move {
+        let _ = a_client.introspect(valetkey::secret::Secret::new("token")).await;
+        let _ = a_client.revoke(valetkey::secret::Secret::new("token")).await;
+        let _ = a_session.user_info().await;
+        let _ = a_session.user_info_by_form().await;
+        let _ = a_session.revoke().await;
+    });
     fn is_static<T: Send + Sync + Clone + 'static>(_: &T) {}
     is_static(&*client);
     is_static(&session);
