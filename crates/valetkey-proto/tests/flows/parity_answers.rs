@@ -139,9 +139,13 @@ fn ol_14_tokens_of_another_library_are_taken_over() {
     assert_eq!(tokens.expires_at(), Some(Timestamp::from_secs(1_700_000_900)));
     let is_early = |secs: i64| tokens.is_stale(Timestamp::from_secs(1_700_000_900 + secs));
     assert!(!tokens.is_stale(START) && !is_early(-11) && is_early(-10));
+    assert!(is_kept_as_it_is(tokens));
+}
+
+fn is_kept_as_it_is(tokens: TokenSet) -> bool {
     let (issuer, client) = (Issuer::parse("https://as.example").unwrap(), ClientId::parse("app").unwrap());
     let record = TokenRecord::new(issuer, client, 0, tokens);
-    assert_eq!(TokenRecord::parse(record.to_text().expose()).unwrap().tokens(), record.tokens());
+    TokenRecord::parse(record.to_text().expose()).unwrap().tokens() == record.tokens()
 }
 
 #[test]
@@ -157,6 +161,15 @@ fn ol_14_tokens_that_have_expired_or_never_do_are_taken_over_as_such() {
     for end in [i64::MIN, i64::MAX] {
         let tokens = TokenSet::of_parts(token(), Some(Timestamp::from_millis(end)), START);
         assert_eq!(tokens.is_expired(START), end == i64::MIN);
+        assert!(is_kept_as_it_is(tokens));
+    }
+    // It ends when it ended, and is renewed ten seconds before.
+    for (now, left) in [(0, 900_000), (1, 899_999), (999, 899_001), (0, 1), (500, 10_000), (0, 10_001)] {
+        let (now, end) = (START + Duration::from_millis(now), START + Duration::from_millis(now + left));
+        let tokens = TokenSet::of_parts(token(), Some(end), now);
+        assert!(tokens.expires_at() == Some(end) && !tokens.is_expired(now), "{left}");
+        assert_eq!(tokens.is_stale(now), left <= 10_000, "{left}");
+        assert!(is_kept_as_it_is(tokens), "{left}");
     }
 }
 

@@ -98,7 +98,7 @@ impl TokenSet {
         })
     }
 
-    /// Tokens that were kept by another library or in another form; `expires_at` if it is known. What renews the access
+    /// Tokens that were kept by another library or in another form: a bearer token, and `expires_at` if it is known. What renews the access
     /// token, and its scope, are added by [`with_refresh_token`](Self::with_refresh_token) and
     /// [`with_scope`](Self::with_scope).
     ///
@@ -121,9 +121,10 @@ impl TokenSet {
     /// ```
     #[must_use]
     pub fn of_parts(access_token: AccessToken, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
-        // When it was issued is not known: now, unless it had then expired before.
-        let issued_at = expires_at.map_or(now, |expires_at| now.min(expires_at - LEAST));
-        let lifetime = expires_at.map(|expires_at| expires_at - issued_at);
+        // When it was issued is not known: now, or so long ago that it is renewed as early as others. Records have whole
+        // seconds.
+        let lifetime = expires_at.map(|end| Duration::from_secs((end - now).as_secs()).max(10 * EARLY));
+        let issued_at = expires_at.zip(lifetime).map_or(now, |(end, lifetime)| end - lifetime);
         Self::restored(access_token, issued_at, lifetime, None, GrantedScope::Requested(None), None)
     }
 
