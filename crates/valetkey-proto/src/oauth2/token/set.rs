@@ -98,8 +98,8 @@ impl TokenSet {
         })
     }
 
-    /// Tokens that were kept by another library or in another form: a bearer token, and `expires_at` if it is known. What renews the access
-    /// token, and its scope, are added by [`with_refresh_token`](Self::with_refresh_token) and
+    /// Tokens that were kept by another library or in another form: a bearer token, and when it expires, if that is known.
+    /// What renews it, and its scope, are added by [`with_refresh_token`](Self::with_refresh_token) and
     /// [`with_scope`](Self::with_scope).
     ///
     /// ```
