@@ -4,6 +4,9 @@
 //! Each row says what must come of a login and an API call. Beside that, after a rejection no further request
 //! leaves, nothing ever goes to another host, and it all ends in bounded time and memory.
 
+#[path = "adversary/grants.rs"]
+mod grants;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -38,7 +41,10 @@ const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorizati
 fn main() {
     let is_here = |fault: &&Fault| OAUTH2.contains(&fault.at) || OAUTH1.contains(&fault.at);
     // The others are for clients of OpenID Connect.
-    let is_ours = |fault: &&Fault| matches!(fault.feature, None | Some(Feature::Assertion | Feature::Dpop));
+    let is_ours = |fault: &&Fault| {
+        let others = matches!(fault.feature, Some(Feature::Assertion | Feature::Dpop));
+        fault.feature.is_none() || others || grants::has(fault)
+    };
     let rows = || faults().filter(is_here).filter(is_ours).copied();
     let in_process =
         rows().map(|fault| Trial::test(format!("in_process::{}", fault.name), move || in_process(fault)));
@@ -119,7 +125,11 @@ const FRACTION: Duration = Duration::from_millis(400);
 /// A provider that knows of what the client of this row uses.
 fn provider(fault: &Fault) -> ProviderBuilder {
     let provider = Provider::builder().fault(*fault);
-    if fault.feature == Some(Feature::Dpop) { provider.dpop(Dpop::Offered) } else { provider }
+    match fault.feature {
+        Some(Feature::Dpop) => provider.dpop(Dpop::Offered),
+        _ if grants::has(fault) => grants::register(provider),
+        _ => provider,
+    }
 }
 
 /// How the client authenticates.
@@ -158,6 +168,8 @@ async fn run(
 ) -> valetkey::Result<Response> {
     if OAUTH1.contains(&fault.at) {
         sign_and_call(backend, provider, limits).await
+    } else if grants::has(fault) {
+        grants::get_and_call(fault, backend, provider, limits).await
     } else {
         login_and_call(fault, auth, backend, provider, limits).await
     }
@@ -252,7 +264,7 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
 
 /// Whatever goes out once more is signed anew (RFC 7523 §3, RFC 9449 §11.1): at most one more time where the fault is.
 fn nothing_is_signed_twice(fault: &Fault, provider: &Provider) -> Result<(), Failed> {
-    if fault.feature.is_none() {
+    if fault.feature.is_none() || grants::has(fault) {
         return Ok(());
     }
     let transcript = provider.transcript();

@@ -18,10 +18,14 @@ mod description;
 mod device;
 #[path = "interop_oauth2/dpop.rs"]
 mod dpop;
+#[path = "interop_oauth2/exchange.rs"]
+mod exchange;
 #[path = "interop_oauth2/herd.rs"]
 mod herd;
 #[path = "interop_oauth2/introspection.rs"]
 mod introspection;
+#[path = "interop_oauth2/legacy.rs"]
+mod legacy;
 #[path = "interop_oauth2/revocation.rs"]
 mod revocation;
 #[path = "interop/server.rs"]

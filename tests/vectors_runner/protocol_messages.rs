@@ -21,6 +21,7 @@ use valetkey_proto::{
 };
 
 mod device;
+mod grants;
 mod introspection;
 mod openid;
 mod revocation;
@@ -42,6 +43,9 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("authorization_code")) => code_request(case),
         (Some("request"), Some("refresh_token")) => refresh_request(case),
         (Some("request"), Some("client_credentials")) => client_credentials_request(case),
+        (Some("request"), Some("password")) => grants::password(case),
+        (Some("request"), Some("token_exchange")) => grants::exchange_request(case),
+        (Some("response"), Some("token_exchange")) => grants::exchange_response(case),
         (Some("request"), Some("resource")) => resource_request(case),
         (Some("request"), Some("registration")) => openid::registration_request(case),
         (Some("response"), Some("registration")) => openid::registration_response(case),

@@ -63,7 +63,7 @@ pub enum ErrorKind {
     Transport,
     /// It took too long.
     Timeout,
-    /// A store could not read or write.
+    /// A store, or another place where the program has its tokens, could not be read or written.
     Store,
 }
 
@@ -114,6 +114,8 @@ pub enum Reason {
     SessionClosed,
     /// Tokens could not be kept where the program keeps them.
     NotKept,
+    /// A source of tokens gave none: a file, a command, a variable of the environment.
+    SourceFailed,
 
     // --- the server or the user said no ---
     /// The authorization response is an error: the user or the server refused.
@@ -487,6 +489,7 @@ impl Reason {
             Self::BackendRefused => "the backend cannot send this request",
             Self::TaskDropped => "the task was dropped before it was done",
             Self::NotKept => "the tokens could not be kept",
+            Self::SourceFailed => "a source of tokens gave none",
             Self::SessionClosed => "the session was closed",
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",

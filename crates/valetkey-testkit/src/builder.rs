@@ -183,6 +183,20 @@ impl ProviderBuilder {
         self
     }
 
+    /// Takes this token of somebody else's, which is about this user or workload: in an
+    /// [exchange](crate::Grant::TokenExchange) as whatever it is said to be, and as a
+    /// [SAML assertion](crate::Grant::SamlBearer).
+    pub fn outside_token(mut self, token: impl Into<String>, about: impl Into<String>) -> Self {
+        self.settings.outside_tokens.push((token.into(), about.into()));
+        self
+    }
+
+    /// Gives a user a [password](crate::Grant::Password); nobody has one by default.
+    pub fn password(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.passwords.push((user.into(), password.into()));
+        self
+    }
+
     /// What it makes of DPoP; nothing by default.
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.settings.dpop = dpop;

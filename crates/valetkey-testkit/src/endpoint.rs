@@ -3,6 +3,7 @@
 mod authorize;
 mod client_auth;
 mod device;
+mod grant;
 mod introspection;
 mod metadata;
 mod oauth1;

@@ -78,6 +78,10 @@ pub enum Feature {
     Registration,
     /// Looking up the provider of `acct:alice@issuer.test` (OpenID Connect Discovery §2), before a login.
     WebFinger,
+    /// Token exchange by a JWT, asking for an [access token](crate::Grant::TokenExchange), and a call of the API.
+    TokenExchange,
+    /// The [implicit grant](crate::Grant::Implicit), and a call of the API.
+    Implicit,
     /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
     BackChannelLogout,
 }

@@ -71,6 +71,7 @@
 //! | `/authorize` | the code flow, PKCE with S256, `iss` in the callback | RFC 6749, 7636, 9207 |
 //! | `/token` | codes, refresh tokens with rotation, client credentials | RFC 6749, 9700 |
 //! | `/token` | JWTs of clients and of service accounts, such as [`SERVICE_ACCOUNT`] | RFC 7523 |
+//! | `/token` | [grants](Grant) that are registered one by one: token exchange, SAML assertions, passwords | RFC 8693, 7522, 6749 |
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
 //! | all of these | codes and tokens bound to keys, with nonces, if [asked for](ProviderBuilder::dpop) | RFC 9449 |
@@ -175,6 +176,7 @@ mod conformance;
 mod dpop;
 mod endpoint;
 mod fault;
+mod grant;
 mod jose;
 pub mod keys;
 mod message;
@@ -197,6 +199,7 @@ pub use builder::ProviderBuilder;
 pub use conformance::{Module, Plan, Run, Task, Verdict, modules};
 pub use dpop::{Dpop, DpopNonces};
 pub use fault::{Body, Effect, Expect, Fault, Feature, JwtEdit, KeyEdit, Member, Param, fault, faults};
+pub use grant::Grant;
 pub use openid::{ClaimSource, OpenId, ResponseMode, ResponseType, SubjectType, TokenPlacement};
 pub use provider::Provider;
 pub use random::SeededRandom;

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     assertion::ServiceAccount,
     dpop::{Dpop, DpopNonces},
+    grant::Grant,
     jose::Key,
     keys, oauth1,
     openid::{OpenId, OpenIdOfClient},
@@ -30,6 +31,7 @@ pub struct RegisteredClient {
     pub(crate) methods: Vec<AuthMethod>,
     /// Its public keys.
     pub(crate) keys: Vec<Key>,
+    pub(crate) grants: Vec<Grant>,
     pub(crate) openid: OpenIdOfClient,
 }
 
@@ -76,6 +78,7 @@ impl RegisteredClient {
             redirect_uris: Vec::new(),
             methods: vec![AuthMethod::None],
             keys: Vec::new(),
+            grants: Vec::new(),
             openid: OpenIdOfClient::default(),
         }
     }
@@ -94,6 +97,13 @@ impl RegisteredClient {
     #[must_use]
     pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
         self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Which [grants](Grant) it may use beside those of all clients.
+    #[must_use]
+    pub fn grants(mut self, grants: impl IntoIterator<Item = Grant>) -> Self {
+        self.grants = grants.into_iter().collect();
         self
     }
 
@@ -235,6 +245,10 @@ pub(crate) struct Settings {
     pub(crate) dpop_nonces: DpopNonces,
     pub(crate) audience: Audience,
     pub(crate) service_accounts: Vec<ServiceAccount>,
+    /// Tokens of others, and whom they are about.
+    pub(crate) outside_tokens: Vec<(String, String)>,
+    /// Users and their passwords.
+    pub(crate) passwords: Vec<(String, String)>,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
     pub(crate) openid: Option<OpenId>,
@@ -289,6 +303,8 @@ impl Default for Settings {
             dpop_nonces: DpopNonces::Off,
             audience: Audience::Issuer,
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
+            outside_tokens: Vec::new(),
+            passwords: Vec::new(),
             records: true,
             oauth1: oauth1::Rules::default(),
             openid: None,

@@ -41,6 +41,8 @@ pub(crate) struct Grant {
     pub(crate) client: String,
     /// `None` for a client that acts for itself.
     pub(crate) user: Option<String>,
+    /// Who acts for the user (RFC 8693 §4.1).
+    pub(crate) actor: Option<String>,
     pub(crate) scope: String,
     pub(crate) revoked: bool,
 }
@@ -132,12 +134,18 @@ impl State {
 
     pub(crate) fn add_grant(&mut self, client: &str, user: Option<&str>, scope: &str) -> GrantId {
         let user = user.map(str::to_owned);
-        self.grants.push(Grant { client: client.into(), user, scope: scope.into(), revoked: false });
+        let (client, scope) = (client.into(), scope.into());
+        self.grants.push(Grant { client, user, actor: None, scope, revoked: false });
         GrantId(self.grants.len() - 1)
     }
 
     pub(crate) fn grant(&self, id: GrantId) -> &Grant {
         &self.grants[id.0]
+    }
+
+    /// Says who acts for the user of a grant.
+    pub(crate) fn act(&mut self, id: GrantId, actor: Option<String>) {
+        self.grants[id.0].actor = actor;
     }
 
     pub(crate) fn revoke_grant(&mut self, id: GrantId) {
@@ -188,6 +196,15 @@ impl State {
         let key = key.map(str::to_owned);
         let access = Access { grant, scope: scope.into(), key, expires, revoked: false };
         self.access.insert(text.clone(), access);
+        text
+    }
+
+    /// A token that no API takes, and that can be exchanged again.
+    pub(crate) fn add_outside(&mut self, grant: GrantId) -> String {
+        let text = format!("ot-{}", self.random.text());
+        let Grant { user, client, .. } = self.grant(grant);
+        let about = user.clone().unwrap_or_else(|| client.clone());
+        self.settings.outside_tokens.push((text.clone(), about));
         text
     }
 

@@ -8,10 +8,15 @@ mod binding;
 mod builder;
 mod credentials;
 mod device;
+mod direct;
+mod exchange;
+mod extension;
 mod identity;
+mod legacy;
 mod logout;
 mod registration;
 mod relation;
+mod saml;
 mod shown;
 mod wishes;
 
@@ -42,10 +47,14 @@ pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
 pub use device::{Device, DeviceLogin};
+pub use exchange::TokenExchange;
+pub use extension::Extension;
 use identity::Keys;
+pub use legacy::{Legacy, PasswordLogin};
 pub use logout::Logout;
 pub use registration::Registrar;
 use relation::{Origination, Relation};
+pub use saml::SamlBearer;
 
 use crate::{
     Runtime,
@@ -128,25 +137,25 @@ impl Client {
         callback: impl Into<Callback>,
     ) -> Result<Session> {
         // In a box, so that the futures of callers do not carry all of it.
-        Box::pin(self.exchange(pending, callback.into())).await
+        Box::pin(self.end(pending, callback.into())).await
     }
 
-    async fn exchange(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
+    async fn end(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
         let (relation, received) = self.receive(pending, callback).await?;
         let requested = received.requested_scope().cloned();
         let awaited = received.awaited_id_token();
         // What the browser brought is trusted before anything is done with it.
         let brought = self.brought(&relation, &received).await?;
-        let response_type = received.response_type();
-        if !response_type.has_code() {
-            let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
-            let tokens = binding::hold(received.token().ok_or_else(no_token)?, requested.as_ref(), None)?;
-            return Ok(self.session(tokens, brought, None));
-        }
         let dpop = match received.key() {
             Some(kept) => Some(self.kept_key(kept, relation.server())?),
             None => self.new_key(relation.server())?,
         };
+        if !received.response_type().has_code() {
+            let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
+            let token = received.token().ok_or_else(no_token)?;
+            let tokens = binding::hold(token, requested.as_ref(), dpop.as_ref())?;
+            return Ok(self.session(tokens, brought, dpop));
+        }
         let grant =
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
         let response = self.call_as(&relation, grant, dpop.clone()).await?;

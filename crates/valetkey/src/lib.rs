@@ -6,9 +6,11 @@ pub mod oauth1;
 mod run;
 mod session;
 mod slot;
+pub mod source;
 
 pub use client::{
-    Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, JwtBearer, Logout, Registrar,
+    Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, Extension, JwtBearer, Legacy,
+    Logout, PasswordLogin, Registrar, SamlBearer, TokenExchange,
 };
 pub use run::{RemoteSigner, Runtime, run};
 #[cfg(feature = "tracing")]
@@ -18,6 +20,6 @@ pub use session::{
 };
 pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Signing, Timestamp, crypto, jose,
-    oauth2, oauth2::token::TokenRecord, oidc, sasl, seal, secret,
+    Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Retry, Signing, Timestamp, crypto,
+    jose, oauth2, oauth2::token::TokenRecord, oidc, sasl, seal, secret,
 };

@@ -28,7 +28,10 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
-pub(crate) use self::{event::Nobody, renewal::Renewal};
+pub(crate) use self::{
+    event::Nobody,
+    renewal::{Asking, Renewal},
+};
 #[cfg(feature = "tracing")]
 pub use event::TracingObserver;
 pub use event::{Anomaly, Observer, SessionEvent};
@@ -46,7 +49,7 @@ use crate::{client::Client, run::run, slot::Slot};
 /// the same session.
 ///
 /// It comes of [`Client::redeem`] or [`DeviceLogin::wait`](crate::DeviceLogin::wait), in a user's name, of [`Client::client_credentials`], in the client's own, of
-/// [`Client::jwt_bearer`] and [`Client::self_signed`], or of [`Client::restore`].
+/// [`Client::jwt_bearer`], [`Client::exchange`] and other grants, and [`Client::self_signed`], or of [`Client::restore`].
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
 /// renewal that fails does not hide a token that is still good, and is not tried again before its time.
@@ -481,8 +484,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renewal = match self.0.renewal {
             Renewal::RefreshToken => "refresh token",
-            Renewal::ClientCredentials(_) => "client credentials",
-            Renewal::JwtBearer(_) => "JWT bearer",
+            Renewal::Asking(ref asking) => asking.name(),
             Renewal::SelfSigned(_) => "self-signed",
         };
         f.debug_struct("Session")

@@ -3,22 +3,33 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+mod extension;
 mod jwt_bearer;
+pub mod legacy;
 mod probe;
 mod refresh_token;
+mod saml_bearer;
+mod token_exchange;
 
 pub use authorization_code::AuthorizationCodeGrant;
 pub use client_credentials::ClientCredentialsGrant;
 pub use device_code::{
     DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling,
 };
+pub use extension::ExtensionGrant;
 pub use jwt_bearer::JwtBearerGrant;
 pub use probe::AuthenticationProbe;
 pub use refresh_token::RefreshTokenGrant;
+pub use saml_bearer::SamlBearerGrant;
+pub use token_exchange::{
+    GitHubActionsTokenRequest, TokenExchangeGrant, TokenExchangeResponse, TokenTypeIdentifier, TypedToken,
+};
 
 use std::sync::Arc;
 
 use valetkey_http::Response;
+
+use legacy::PasswordGrant;
 
 use crate::{
     draft::Draft,
@@ -45,7 +56,9 @@ struct TokenRequest {
 }
 
 /// Parameters that grants and client authentication set themselves.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 17] = [
+    "actor_token",
+    "actor_token_type",
     "assertion",
     "client_assertion",
     "client_assertion_type",
@@ -57,7 +70,10 @@ const RESERVED: [&str; 12] = [
     "grant_type",
     "redirect_uri",
     "refresh_token",
+    "requested_token_type",
     "scope",
+    "subject_token",
+    "subject_token_type",
 ];
 
 /// Room for the parameters of most token requests.
@@ -81,9 +97,13 @@ impl TokenRequest {
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
+        self.add_unless(&RESERVED, name, value)
+    }
+
+    fn add_unless(&mut self, reserved: &[&str], name: &str, value: &str) -> Result<()> {
         // Each parameter once (RFC 6749 §3.2), but for the one of which there may be several (RFC 8707 §2).
         let is_set = name != "resource" && self.extra.contains(name);
-        if RESERVED.contains(&name) || is_set {
+        if reserved.contains(&name) || is_set {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
         }
         if name.is_empty() {
@@ -139,7 +159,9 @@ parameters!(
     DeviceAuthorizationRequest,
     DeviceCodeGrant,
     JwtBearerGrant,
-    RefreshTokenGrant
+    RefreshTokenGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
 );
 
 /// How every grant's answer is read.
@@ -160,8 +182,12 @@ strictness!(
     AuthorizationCodeGrant,
     ClientCredentialsGrant,
     DeviceCodeGrant,
+    ExtensionGrant,
     JwtBearerGrant,
-    RefreshTokenGrant
+    PasswordGrant,
+    RefreshTokenGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
 );
 
 /// What is asked for without a browser in between.
@@ -187,4 +213,12 @@ macro_rules! scope {
     )*};
 }
 
-scope!(ClientCredentialsGrant, DeviceAuthorizationRequest, JwtBearerGrant);
+scope!(
+    ClientCredentialsGrant,
+    DeviceAuthorizationRequest,
+    ExtensionGrant,
+    JwtBearerGrant,
+    PasswordGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
+);

@@ -6,6 +6,7 @@ mod authorization;
 mod call;
 mod device;
 mod dpop;
+mod grants;
 mod initiated_login;
 mod inputs;
 mod introspection;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{device::DEVICE_CODE, token::JWT_BEARER};
 use crate::{
     dpop::Dpop,
+    grant::Grant,
     jose::{ASYMMETRIC, SYMMETRIC},
     message::Answer,
     openid::{ACR, OpenId, ResponseType},
@@ -51,7 +52,22 @@ pub(super) fn answer(settings: &Settings) -> Answer {
     if let Some(openid) = &settings.openid {
         add_openid(&mut document, settings, openid);
     }
+    add_grants(&mut document, settings);
     Answer::json(StatusCode::OK, &document)
+}
+
+/// Grants that some client may use, and the response type that is one.
+fn add_grants(document: &mut Value, settings: &Settings) {
+    let add = |list: &mut Value, name: &str| match list {
+        Value::Array(list) if !list.iter().any(|known| known == name) => list.push(name.into()),
+        _ => {}
+    };
+    for grant in settings.clients.iter().flat_map(|client| &client.grants) {
+        add(&mut document["grant_types_supported"], grant.name());
+        if *grant == Grant::Implicit {
+            add(&mut document["response_types_supported"], ResponseType::Token.name());
+        }
+    }
 }
 
 /// By what ID tokens can be signed; `none` only if a client asks for it, which the code flow allows (OpenID Connect

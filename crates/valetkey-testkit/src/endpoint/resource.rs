@@ -19,7 +19,11 @@ pub(super) fn me(state: &mut State, asked: Asked<'_>) -> Answer {
     guarded(state, asked, |state, access| {
         let grant = state.grant(access.grant);
         let subject = grant.user.as_deref().unwrap_or(&grant.client);
-        let body = json!({ "sub": subject, "client_id": grant.client, "scope": access.scope });
+        let mut body = json!({ "sub": subject, "client_id": grant.client, "scope": access.scope });
+        if let Some(actor) = &grant.actor {
+            // RFC 8693 §4.1.
+            body["act"] = json!({ "sub": actor });
+        }
         Ok(Answer::json(StatusCode::OK, &body))
     })
 }

@@ -2,6 +2,8 @@
 
 mod callback;
 mod device;
+mod exchange;
+mod implicit;
 mod introspection;
 mod keys;
 mod metadata;
@@ -34,7 +36,7 @@ use crate::transcript::Place;
 /// ```
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
     let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS, proof::ROWS];
-    let endpoints = [introspection::ROWS, device::ROWS];
+    let endpoints = [introspection::ROWS, device::ROWS, exchange::ROWS, implicit::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
     let openid = [openid::ROWS, keys::ROWS, user_info::ROWS, registration::ROWS];
     oauth2.into_iter().chain(endpoints).chain(oauth1).chain(openid).flatten()

@@ -4,3 +4,4 @@ mod assertion;
 mod common;
 mod dpop;
 mod flows;
+mod grants;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use valetkey_proto::{
     Result,
     oauth2::{
@@ -14,12 +15,11 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    binding::hold,
     wishes::{Wishes, wishes},
 };
 use crate::{
     run::run,
-    session::{Renewal, Session},
+    session::{Asking, Renewal, Session},
 };
 
 /// What a program asks for by an assertion. [`session`](Self::session) asks.
@@ -42,19 +42,23 @@ impl JwtBearer {
     pub fn session(self) -> Result<Session> {
         self.wishes.check()?;
         let client = self.client.clone();
-        let dpop = client.new_key(client.known()?.server())?;
-        Ok(Session::new(client, Renewal::JwtBearer(Arc::new(self)), None, dpop))
+        client.asking(self)
+    }
+}
+
+#[async_trait]
+impl Asking for JwtBearer {
+    fn name(&self) -> &'static str {
+        "JWT bearer"
     }
 
-    /// Gets tokens, once.
-    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
+    async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = JwtBearerGrant::new(relation.server(), self.assertion.clone())?
             .with_strictness(self.client.strictness());
         let grant = self.wishes.put(grant, JwtBearerGrant::with_scope, JwtBearerGrant::with_parameter)?;
         let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
-        hold(&response, requested.as_ref(), dpop)
+        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
     }
 }
 

@@ -1,7 +1,6 @@
 //! Tokens in the client's own name.
 
-use std::sync::Arc;
-
+use async_trait::async_trait;
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::{binding::Dpop, grant::ClientCredentialsGrant, token::TokenSet},
@@ -9,10 +8,9 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    binding::hold,
     wishes::{Wishes, wishes},
 };
-use crate::session::{Renewal, Session};
+use crate::session::{Asking, Session};
 
 /// What a program asks for in its own name. [`session`](Self::session) asks.
 #[derive(Clone, Debug)]
@@ -42,17 +40,17 @@ impl ClientCredentials {
         }
         self.wishes.check()?;
         let client = self.client.clone();
-        let dpop = client.new_key(client.known()?.server())?;
-        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None, dpop))
+        client.asking(self)
+    }
+}
+
+#[async_trait]
+impl Asking for ClientCredentials {
+    fn name(&self) -> &'static str {
+        "client credentials"
     }
 
-    /// Gets tokens, once.
-    ///
-    /// # Errors
-    ///
-    /// `Denied`: [`Reason::RequestDenied`]. Otherwise whatever is wrong with the response, or what discovery
-    /// ends with.
-    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
+    async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = ClientCredentialsGrant::new(relation.server(), relation.client())?
             .with_strictness(self.client.strictness());
@@ -62,7 +60,6 @@ impl ClientCredentials {
             ClientCredentialsGrant::with_parameter,
         )?;
         let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
-        hold(&response, requested.as_ref(), dpop)
+        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
     }
 }

@@ -13,7 +13,6 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    binding::hold,
     relation::Relation,
     wishes::{Wishes, wishes},
 };
@@ -68,18 +67,11 @@ impl Device {
             DeviceAuthorizationRequest::with_parameter,
         )?;
         let scope = request.scope().cloned();
-        if is_openid(scope.as_ref()) {
-            // Nobody is asked to sign in if it could not be verified.
-            relation.reading().check(relation.server())?;
-        }
+        relation.check_for(scope.as_ref())?;
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, request, None).await?;
         Ok(DeviceLogin { client, relation, scope, dpop, response })
     }
-}
-
-fn is_openid(scope: Option<&Scope>) -> bool {
-    scope.is_some_and(|scope| scope.contains("openid"))
 }
 
 /// A user is to sign in elsewhere: show what there is to show, and [`wait`](Self::wait).
@@ -142,12 +134,7 @@ impl DeviceLogin {
         let grant = DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
         let polling = DevicePolling::new(grant, Arc::clone(relation.party())).with_dpop(dpop.clone());
         let response = run(polling, client.runtime()).await?;
-        let tokens = hold(&response, scope.as_ref(), dpop.as_ref())?;
-        let user = match is_openid(scope.as_ref()) {
-            true => Some(client.polled(&relation, &response).await?),
-            false => None,
-        };
-        Ok(client.session(tokens, user, dpop))
+        client.signed_in(&relation, &response, scope.as_ref(), dpop).await
     }
 }
 

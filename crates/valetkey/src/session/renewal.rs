@@ -11,6 +11,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use valetkey_http::Sent;
 use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
@@ -27,15 +28,25 @@ use super::{
     keeping::Keeping,
     live::Live,
 };
-use crate::client::{Client, ClientCredentials, JwtBearer};
+use crate::client::Client;
 
 /// How new tokens are got.
 #[derive(Clone)]
 pub(crate) enum Renewal {
     RefreshToken,
-    ClientCredentials(Arc<ClientCredentials>),
-    JwtBearer(Arc<JwtBearer>),
+    /// By asking again.
+    Asking(Arc<dyn Asking>),
     SelfSigned(Arc<Assertion>),
+}
+
+/// What is asked for again each time, in the program's own name or by something that it shows anew.
+#[async_trait]
+pub(crate) trait Asking: Send + Sync {
+    /// What it is called.
+    fn name(&self) -> &'static str;
+
+    /// Gets tokens, once.
+    async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet>;
 }
 
 /// One renewal.
@@ -84,8 +95,7 @@ impl Work {
     async fn fetch(&self) -> Result<TokenRecord> {
         let dpop = self.dpop.as_ref();
         let tokens = match (&self.renewal, &self.present) {
-            (Renewal::ClientCredentials(credentials), _) => credentials.fetch(dpop).await?,
-            (Renewal::JwtBearer(bearer), _) => bearer.fetch(dpop).await?,
+            (Renewal::Asking(asking), _) => asking.fetch(dpop).await?,
             (Renewal::SelfSigned(assertion), _) => self.client.sign_token(assertion).await?,
             (Renewal::RefreshToken, Some(present)) => {
                 self.refresh(present).await.map_err(|error| self.judge(error, present))?

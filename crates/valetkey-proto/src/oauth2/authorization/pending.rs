@@ -377,8 +377,13 @@ impl Otherwise {
 
 /// Refuses what was not asked for: codes, tokens (RFC 9700 §2.1.2) and JARM.
 fn refuse_other_responses(asked: ResponseType, parameters: &Parameters) -> Result<()> {
-    let unasked =
-        [("access_token", asked.has_token()), ("id_token", asked.has_id_token()), ("code", asked.has_code())];
+    let unasked = [
+        ("access_token", asked.has_token()),
+        ("id_token", asked.has_id_token()),
+        ("code", asked.has_code()),
+        // RFC 6749 §4.2.2: never through the browser.
+        ("refresh_token", false),
+    ];
     if unasked.into_iter().any(|(name, is_asked)| !is_asked && parameters.contains(name)) {
         return Err(Error::new(ErrorKind::Untrusted, Reason::UnexpectedToken));
     }

@@ -195,10 +195,10 @@ impl AuthorizationRequest {
     /// # Errors
     ///
     /// `Usage`: [`Reason::InvalidValue`] for more than a code in a query (OAuth 2.0 Multiple Response Type Encoding
-    /// Practices §5); [`Reason::ReservedParameter`] if it was said before.
+    /// Practices §5), and for an access token alone in anything but the fragment; [`Reason::ReservedParameter`] if it was said before.
     pub fn with_response_mode(mut self, mode: ResponseMode) -> Result<Self> {
         let awaited = self.asked.awaited;
-        if mode == ResponseMode::Query && awaited.response_type.usual_mode() != ResponseMode::Query {
+        if !awaited.response_type.allows(mode) {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("response_mode"));
         }
         if awaited.mode != awaited.response_type.usual_mode() {
