@@ -13,19 +13,21 @@ use valetkey_proto::{
     endpoint::Origin,
     oauth2::{
         assertion::Assertion,
-        authorization::AuthorizationRequest,
+        authorization::{AuthorizationRequest, ResponseType},
         client::{ClientAuth, ClientMetadata},
         endpoint::{introspection::IntrospectionRequest, revocation::RevocationRequest},
         grant::{
             AuthorizationCodeGrant, ClientCredentialsGrant, DeviceAuthorizationRequest, DeviceCodeGrant,
-            DevicePolling, JwtBearerGrant, RefreshTokenGrant,
+            DevicePolling, ExtensionGrant, JwtBearerGrant, RefreshTokenGrant, SamlBearerGrant,
+            TokenExchangeGrant, TokenTypeIdentifier, TypedToken, legacy::PasswordGrant,
         },
         resource::ResourceRequest,
         server::{Discovery, Issuer, ServerMetadata},
         token::TokenSet,
     },
+    secret::Secret,
 };
-use valetkey_testkit::{Provider, SERVICE_ACCOUNT, block_on, keys};
+use valetkey_testkit::{Grant, Provider, RegisteredClient, SERVICE_ACCOUNT, block_on, keys};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -39,7 +41,9 @@ fn main() -> Result<()> {
     introspection_and_revocation(&program, &server, &tokens)?;
     client_credentials(&program, &server)?;
     device(&program, &server)?;
-    jwt_bearer(&program, &server)
+    jwt_bearer(&program, &server)?;
+    tokens_of_others(&program, &server)?;
+    legacy(&program, &server)
 }
 
 /// RFC 6749 §4.1: a URL for the browser, what it brings back, and the tokens for that.
@@ -136,6 +140,41 @@ fn jwt_bearer(program: &Program, server: &ServerMetadata) -> Result<()> {
     Ok(())
 }
 
+/// RFC 8693, RFC 7522 and RFC 6749 §4.5: what somebody else has issued for tokens of this server, and a grant of the program's
+/// own.
+fn tokens_of_others(program: &Program, server: &ServerMetadata) -> Result<()> {
+    let gateway = ClientMetadata::new("gateway")?.with_auth(ClientAuth::secret_basic("s3cret"));
+    let subject = TypedToken::new(Secret::new(OUTSIDE), TokenTypeIdentifier::Jwt);
+    let grant = TokenExchangeGrant::new(server, subject)?.with_audience("orders").with_scope("read")?;
+    let exchanged = program.ask(grant, server, &gateway)?;
+    assert_eq!(exchanged.issued_token_type(), &TokenTypeIdentifier::AccessToken);
+
+    program.ask(SamlBearerGrant::new(server, Secret::new(OUTSIDE))?, server, &gateway)?;
+
+    let grant = ExtensionGrant::new(server, OWN_GRANT)?.with_secret("otp", &Secret::new("492039"))?;
+    program.ask(grant, server, &gateway)?;
+    Ok(())
+}
+
+/// RFC 6749 §4.3 and §4.2, for servers that have nothing else: a name and a password, and a token that the browser brings.
+fn legacy(program: &Program, server: &ServerMetadata) -> Result<()> {
+    let old = ClientMetadata::new("gateway")?.with_auth(ClientAuth::secret_basic("s3cret"));
+    let grant = PasswordGrant::new(server, "alice", Secret::new("A3ddj3w"))?.with_scope("read")?;
+    program.ask(grant, server, &old)?;
+
+    let old = old.with_redirect_uri("https://client.test/cb")?;
+    let request = AuthorizationRequest::new(server, &old)?.with_response_type(ResponseType::LegacyToken)?;
+    let (url, pending) = request.start(&program.env())?;
+    let received = pending.receive(program.provider.visit(&url)?)?;
+    assert!(received.token().is_some());
+    Ok(())
+}
+
+/// A token of somebody else's, whom the server trusts.
+const OUTSIDE: &str = "eyJhbGciOi.cG9kLTE.c2ln";
+/// The type of a grant that this program and its server have agreed on.
+const OWN_GRANT: &str = "https://issuer.test/grants/one-time-password";
+
 /// The client that users sign in with.
 fn app() -> Result<ClientMetadata> {
     let app = ClientMetadata::new("app")?.with_auth(ClientAuth::secret_basic("app-secret"));
@@ -156,7 +195,20 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
-        Self { provider: Provider::new(), random: SystemRandom::new(), crypto: CryptoProvider::ring() }
+        let grants = [
+            Grant::TokenExchange,
+            Grant::SamlBearer,
+            Grant::Extension(OWN_GRANT.to_owned()),
+            Grant::Password,
+            Grant::Implicit,
+        ];
+        let gateway = RegisteredClient::confidential("gateway", "s3cret").grants(grants);
+        let provider = Provider::builder()
+            .client(gateway.redirect_uri("https://client.test/cb"))
+            .outside_token(OUTSIDE, "alice")
+            .password("alice", "A3ddj3w")
+            .build();
+        Self { provider, random: SystemRandom::new(), crypto: CryptoProvider::ring() }
     }
 
     fn env(&self) -> Env<'_> {

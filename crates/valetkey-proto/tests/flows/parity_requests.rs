@@ -17,7 +17,7 @@ use valetkey_proto::{
         endpoint::{ShownToken, revocation::RevocationRequest},
         grant::{
             AuthorizationCodeGrant, ClientCredentialsGrant, DeviceAuthorizationRequest, DeviceCodeGrant,
-            RefreshTokenGrant,
+            ExtensionGrant, RefreshTokenGrant,
         },
         profile::ProviderProfile,
         server::{Issuer, ServerMetadata},
@@ -239,6 +239,15 @@ fn t11_the_method_is_s256_and_the_verifier_never_its_own_challenge() {
     let verifier = sent.split("code_verifier=").nth(1).unwrap().split('&').next().unwrap();
     let hashed = CodeVerifier::parse(verifier).unwrap().challenge(&CryptoProvider::ring());
     assert!(verifier != challenge && hashed.as_str() == challenge);
+}
+
+#[test]
+fn ol_15_a_code_that_came_in_another_way_is_a_grant_of_the_programs_own() {
+    // As by `WebApplicationClient(code=…)`: of a telephone's own sign-in, say. No state ties it to anything here.
+    let grant = ExtensionGrant::new(&server(), "authorization_code").unwrap();
+    let grant = grant.with_secret("code", &Secret::new("c/1")).unwrap();
+    let expected = "grant_type=authorization_code&code=c%2F1&client_id=app&client_secret=s";
+    assert_eq!(form(grant, &ClientAuth::secret_post("s")), expected);
 }
 
 #[test]
