@@ -13,7 +13,7 @@ use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
 use peak_alloc::PeakAlloc;
 use valetkey::{
-    Client, ClientBuilder,
+    Client, ClientBuilder, Session,
     crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm},
     oauth1::{self, ClientCredentials},
     oauth2::{
@@ -42,7 +42,7 @@ fn main() {
     let is_here = |fault: &&Fault| OAUTH2.contains(&fault.at) || OAUTH1.contains(&fault.at);
     // The others are for clients of OpenID Connect.
     let is_ours = |fault: &&Fault| {
-        let others = matches!(fault.feature, Some(Feature::Assertion | Feature::Dpop));
+        let others = matches!(fault.feature, Some(Feature::Assertion | Feature::Dpop | Feature::StepUp));
         fault.feature.is_none() || others || grants::has(fault)
     };
     let rows = || faults().filter(is_here).filter(is_ours).copied();
@@ -195,8 +195,27 @@ async fn login_and_call(
     let callback = callback(provider, &url, |callback| pending.matches(callback));
     let session = client.redeem(pending, &callback).await?;
     let response = session.send(get(&provider.api("me"))).await?;
+    if fault.feature == Some(Feature::StepUp) {
+        return Box::pin(step_up(&client, session, provider, response)).await;
+    }
     if fault.at == Place::Revocation {
         session.revoke().await?;
+    }
+    Ok(response)
+}
+
+/// Asks the user for more until the API is content.
+async fn step_up(
+    client: &Client,
+    mut session: Session,
+    provider: &Provider,
+    mut response: Response,
+) -> valetkey::Result<Response> {
+    while let Some(next) = session.step_up(&response)? {
+        let (url, pending) = next.start().await?;
+        assert!(provider.count(Place::Authorize) < 4, "a loop");
+        session = client.redeem(pending, &callback(provider, &url, |_| true)).await?;
+        response = session.send(get(&provider.api("me"))).await?;
     }
     Ok(response)
 }
@@ -264,7 +283,7 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
 
 /// Whatever goes out once more is signed anew (RFC 7523 §3, RFC 9449 §11.1): at most one more time where the fault is.
 fn nothing_is_signed_twice(fault: &Fault, provider: &Provider) -> Result<(), Failed> {
-    if fault.feature.is_none() || grants::has(fault) {
+    if !matches!(fault.feature, Some(Feature::Assertion | Feature::Dpop)) {
         return Ok(());
     }
     let transcript = provider.transcript();

@@ -30,6 +30,8 @@ mod legacy;
 mod revocation;
 #[path = "interop/server.rs"]
 mod server;
+#[path = "interop_oauth2/wishes.rs"]
+mod wishes;
 
 use std::time::Duration;
 

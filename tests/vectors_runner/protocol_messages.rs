@@ -10,6 +10,7 @@ use valetkey_proto::{
     crypto::{RemoteKey, SignatureAlgorithm, SigningKey},
     endpoint::Origin,
     oauth2::{
+        ResourceIndicator,
         authorization::AuthorizationRequest,
         binding::Dpop,
         client::{ClientAuth, ClientMetadata},
@@ -126,9 +127,9 @@ fn authorization_request(case: &Case) -> Result<AuthorizationRequest, Stop> {
                 request.with_dpop(&Dpop::new(key, &World::new().crypto)?)?
             }
             // RFC 8707 §2: one parameter for each.
-            "resource" => {
-                values.iter().try_fold(request, |request, value| request.with_parameter(name, value))?
-            }
+            "resource" => values.iter().try_fold(request, |request, value| {
+                request.with_resource(ResourceIndicator::parse(value)?)
+            })?,
             _ => request.with_parameter(name, &values.join(" "))?,
         };
     }

@@ -132,6 +132,11 @@ pub enum Reason {
     CodeConsumed,
     /// The server answered 401 or 403 with a challenge.
     Challenged,
+    /// An API demands more than its tokens have, and asking for it would bring nothing new: they have it already, as far as
+    /// is known, or it was asked for just before and not granted.
+    StepUpFutile,
+    /// An API demands more again and again: the user is not asked once more for the same operation.
+    StepUpExhausted,
     /// The server demands a nonce in the DPoP proof, and names none that can be used, or does not take the one it named.
     NonceDemanded,
     /// The server refused the access token of a request that must not be sent again.
@@ -542,6 +547,10 @@ impl Reason {
             Self::ConnectionLost => "the connection broke",
             Self::OutcomeUnknown => "the outcome is unknown, and the request must not be sent again",
             Self::TimedOut => "a deadline passed",
+            Self::StepUpFutile => {
+                "the API demands what the tokens have, or what was not granted when it was asked for"
+            }
+            Self::StepUpExhausted => "the API demands more again and again",
             Self::RedirectFollowed => "the HTTP client followed a redirect by itself",
         }
     }

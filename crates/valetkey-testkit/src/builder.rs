@@ -209,6 +209,18 @@ impl ProviderBuilder {
         self
     }
 
+    /// The APIs that tokens can be for (RFC 8707); whatever is asked for by default.
+    pub fn resources<'a>(mut self, resources: impl IntoIterator<Item = &'a str>) -> Self {
+        self.settings.resources = Some(resources.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// Whether only the first of all authorization details is granted (RFC 9396 §7); all are by default.
+    pub fn narrows_details(mut self, narrows: bool) -> Self {
+        self.settings.narrows_details = narrows;
+        self
+    }
+
     /// The rules and the clients of OAuth 1.0a.
     pub fn oauth1(mut self, rules: oauth1::Rules) -> Self {
         self.settings.oauth1 = rules;

@@ -45,6 +45,8 @@ pub(crate) enum Route {
     Me,
     Admin,
     Echo,
+    /// An API that wants what its URL says.
+    Demanding,
     /// OAuth 1.0a (RFC 5849).
     Temporary1,
     Authorize1,
@@ -79,6 +81,7 @@ impl Route {
             Some("/api/me") => Self::Me,
             Some("/api/admin") => Self::Admin,
             Some("/api/echo") => Self::Echo,
+            Some(path) if path.starts_with("/api/demanding") => Self::Demanding,
             Some("/oauth1/request_token") => Self::Temporary1,
             Some("/oauth1/authorize") => Self::Authorize1,
             Some("/oauth1/authorize/decision") => Self::Decision1,
@@ -120,7 +123,7 @@ impl Route {
             Self::Register | Self::Registered => Place::Registration,
             Self::Claims => Place::Claims,
             Self::WebFinger => Place::WebFinger,
-            Self::Me | Self::Admin | Self::Echo | Self::Api1 => Place::Resource,
+            Self::Me | Self::Admin | Self::Echo | Self::Demanding | Self::Api1 => Place::Resource,
             Self::Temporary1 => Place::TemporaryCredentials,
             Self::Authorize1 | Self::Decision1 => Place::OwnerAuthorization,
             Self::Token1 => Place::TokenCredentials,
@@ -142,7 +145,7 @@ impl Route {
             Self::Registered => is_get || [Method::PUT, Method::DELETE].contains(asked.method),
             // RFC 5849 §2.1 wants POST; the field sends GET too.
             Self::Temporary1 | Self::Token1 => is_get || is_post,
-            Self::Me | Self::Admin | Self::Echo | Self::Api1 | Self::Nowhere => true,
+            Self::Me | Self::Admin | Self::Echo | Self::Demanding | Self::Api1 | Self::Nowhere => true,
         };
         if !allowed {
             return Answer::not_allowed();
@@ -165,6 +168,7 @@ impl Route {
             Self::Me => Ok(resource::me(state, asked)),
             Self::Admin => Ok(resource::admin(state, asked)),
             Self::Echo => Ok(resource::echo(state, asked)),
+            Self::Demanding => Ok(resource::demanding(state, asked)),
             Self::Temporary1 => Ok(oauth1::answered(state, asked, oauth1::temporary)),
             Self::Authorize1 => Ok(oauth1::authorize(state, asked)),
             Self::Decision1 => Ok(oauth1::decide(state, asked)),
@@ -175,7 +179,9 @@ impl Route {
         let answer = answered.unwrap_or_else(Answer::from);
         match self {
             Self::Token => with_next_nonce(state, Side::Token, answer),
-            Self::Me | Self::Admin | Self::Echo | Self::UserInfo => with_next_nonce(state, Side::Api, answer),
+            Self::Me | Self::Admin | Self::Echo | Self::Demanding | Self::UserInfo => {
+                with_next_nonce(state, Side::Api, answer)
+            }
             _ => answer,
         }
     }

@@ -82,6 +82,8 @@ pub enum Feature {
     TokenExchange,
     /// The [implicit grant](crate::Grant::Implicit), and a call of the API.
     Implicit,
+    /// Asking the user for more when an API wants it, and calling it again (RFC 9470).
+    StepUp,
     /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
     BackChannelLogout,
 }

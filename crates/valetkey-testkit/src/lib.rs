@@ -117,6 +117,12 @@
 //! It has no page for session management, no endpoints for mutual TLS, and delivers no logout by itself: what it
 //! would send is for the test to hand over.
 //!
+//! # Tokens for one API, and APIs that want more
+//!
+//! Tokens are for the resources that were asked for (RFC 8707), and for the authorization details (RFC 9396), which come
+//! back with the token and in what the provider says about it. `/api/demanding` wants what its query says, until the token
+//! has it: a `scope` (RFC 6750 §3.1), one of `acr_values` and a `max_age` (RFC 9470); with `always` it is never content.
+//!
 //! # The conformance suite
 //!
 //! [`modules`] has the modules by which the OpenID Foundation tests clients, by the suite's own names: each a row that
@@ -190,6 +196,7 @@ mod script;
 mod serve;
 mod settings;
 mod state;
+mod targets;
 mod transcript;
 mod user;
 mod wire;

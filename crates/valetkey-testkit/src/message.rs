@@ -45,9 +45,9 @@ impl Params {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
-    /// The name of a parameter that occurs twice (forbidden by RFC 6749 §3.1 and §3.2).
+    /// The name of a parameter that occurs twice (forbidden by RFC 6749 §3.1 and §3.2, but for one: RFC 8707 §2).
     pub(crate) fn duplicate(&self) -> Option<&str> {
-        self.duplicate_but_for(&[])
+        self.duplicate_but_for(&["resource"])
     }
 
     /// The same, leaving aside those of which there may be several.

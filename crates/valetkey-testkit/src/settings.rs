@@ -249,6 +249,9 @@ pub(crate) struct Settings {
     pub(crate) outside_tokens: Vec<(String, String)>,
     /// Users and their passwords.
     pub(crate) passwords: Vec<(String, String)>,
+    /// The APIs that there are; whatever is asked for if it is not said.
+    pub(crate) resources: Option<Vec<String>>,
+    pub(crate) narrows_details: bool,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
     pub(crate) openid: Option<OpenId>,
@@ -305,6 +308,8 @@ impl Default for Settings {
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
             outside_tokens: Vec::new(),
             passwords: Vec::new(),
+            resources: None,
+            narrows_details: false,
             records: true,
             oauth1: oauth1::Rules::default(),
             openid: None,

@@ -11,6 +11,7 @@ use crate::{
     openid::{OpenIdState, ResponseMode, ResponseType, Wish},
     random::SeededRandom,
     settings::Settings,
+    targets::{Targeted, Targets},
 };
 
 /// Everything that changes while the provider runs. The endpoints are functions of it and a request.
@@ -33,6 +34,7 @@ pub(crate) struct State {
     /// What was issued by OAuth 1.0a.
     pub(crate) oauth1: oauth1::Credentials,
     pub(crate) openid: OpenIdState,
+    pub(crate) targeted: Targeted,
 }
 
 /// One user's consent to one client; what is issued from it dies with it.
@@ -65,6 +67,7 @@ pub(crate) struct Login {
     pub(crate) mode: ResponseMode,
     /// What makes it an authentication request (OpenID Connect Core §3.1.2.1).
     pub(crate) openid: Option<Wish>,
+    pub(crate) targets: Targets,
 }
 
 /// A device that waits for its user.
@@ -72,6 +75,7 @@ pub(crate) struct Login {
 pub(crate) struct Device {
     pub(crate) client: String,
     pub(crate) scope: String,
+    pub(crate) targets: Targets,
     pub(crate) expires: SystemTime,
     pub(crate) interval: Duration,
     /// How often it has asked, and when for the last time.
@@ -124,6 +128,7 @@ impl State {
             nonces: Nonces::default(),
             oauth1: oauth1::Credentials::default(),
             openid: OpenIdState::default(),
+            targeted: Targeted::default(),
         }
     }
 

@@ -201,7 +201,8 @@ impl Transcript {
 }
 
 /// Parameters whose values are shown; all others may be secrets.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 19] = [
+    "acr_values",
     "client_id",
     "code_challenge_method",
     "error",
@@ -215,6 +216,7 @@ const HARMLESS: [&str; 17] = [
     "post_logout_redirect_uri",
     "prompt",
     "redirect_uri",
+    "resource",
     "response_mode",
     "response_type",
     "scope",

@@ -26,6 +26,7 @@
 
 mod grants;
 mod openid;
+mod targets;
 
 use std::sync::Arc;
 

@@ -18,6 +18,7 @@ mod registration;
 mod relation;
 mod saml;
 mod shown;
+mod targets;
 mod wishes;
 
 use std::{
@@ -142,7 +143,8 @@ impl Client {
 
     async fn end(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
         let (relation, received) = self.receive(pending, callback).await?;
-        let requested = received.requested_scope().cloned();
+        let asked = received.requested();
+        let requested = asked.scope().cloned();
         let awaited = received.awaited_id_token();
         // What the browser brought is trusted before anything is done with it.
         let brought = self.brought(&relation, &received).await?;
@@ -154,12 +156,14 @@ impl Client {
             let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
             let token = received.token().ok_or_else(no_token)?;
             let tokens = binding::hold(token, requested.as_ref(), dpop.as_ref())?;
+            let tokens = tokens.with_requested(asked, token)?;
             return Ok(self.session(tokens, brought, dpop));
         }
         let grant =
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
         let response = self.call_as(&relation, grant, dpop.clone()).await?;
         let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
+        let tokens = tokens.with_requested(asked, &response)?;
         let user = match (&awaited, brought) {
             // A server that said it through the browser may leave it at that.
             (Some(_), Some(brought)) if !response.has_id_token() => Some(brought),
@@ -208,6 +212,7 @@ impl Client {
             Some(user) => tokens.with_id_token(user),
             None => tokens,
         };
+        targets::note(&tokens, self.observer());
         Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop)
     }
 
@@ -293,7 +298,9 @@ impl Client {
         exchange: E,
         dpop: Option<Dpop>,
     ) -> Result<E::Output> {
-        run(Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop), &self.0.runtime).await
+        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop);
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(run(call, &self.0.runtime)).await
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -328,8 +335,8 @@ impl Client {
     }
 
     /// Whoever shows this token to the APIs.
-    pub(crate) fn bearer(&self, token: AccessToken) -> Party {
-        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(self.origins()));
+    pub(crate) fn bearer(&self, token: AccessToken, origins: &Arc<[Origin]>) -> Party {
+        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(origins));
         if let (Some(_), Ok(relation)) = (&self.0.origination.profile, self.known()) {
             party = party.with_server(relation.server());
         }

@@ -5,11 +5,13 @@ mod keeping;
 mod live;
 mod renewal;
 mod revoking;
+mod step_up;
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -22,6 +24,7 @@ use valetkey_proto::{
     oauth2::{
         binding::{Dpop, Proof},
         resource::ResourceRequest,
+        step_up::Operation,
         token::{TokenRecord, TokenSet},
     },
     oidc::{IdToken, UserInfo},
@@ -64,6 +67,8 @@ struct Held {
     dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
     is_closed: AtomicBool,
+    /// For what the user was asked for more, and then it succeeded.
+    succeeded: Mutex<BTreeSet<Operation>>,
 }
 
 /// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
@@ -120,8 +125,8 @@ impl Session {
     ) -> Self {
         let live = record.map(|record| Live::new(&client, record, false));
         let tokens = Slot::new(live, pause_after);
-        let (keeping, is_closed) = (Arc::default(), AtomicBool::new(false));
-        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, is_closed }))
+        let (keeping, is_closed, succeeded) = (Arc::default(), AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, is_closed, succeeded }))
     }
 
     /// Sends a request to an API with the access token (RFC 6750 §2.1), which is renewed first if it is about to
@@ -146,14 +151,20 @@ impl Session {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response> {
-        let runtime = self.0.client.runtime();
         let may_replay = request.extensions().get::<NoReplay>().is_none();
-        let live = self.usable().await?;
         let mut request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
         if !may_replay {
             request = request.sent_once();
         }
-        let call = |live: &Live| Call::new(&request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
+        let mut response = self.answer(&request, may_replay).await?;
+        self.note(request.method(), request.uri(), &mut response).await;
+        Ok(response)
+    }
+
+    async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
+        let runtime = self.0.client.runtime();
+        let live = self.usable().await?;
+        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
         let response = run(call(&live), runtime).await?;
         if self.judge(&live, &response).await? == Verdict::Final {
             return Ok(response);
@@ -208,6 +219,9 @@ impl Session {
             *request.uri_mut() = uri;
         }
         let live = self.usable().await?;
+        if !live.origins.iter().any(|origin| origin.is_of(request.uri())) {
+            return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
+        }
         let token = live.tokens().access_token();
         let proven = match &self.0.dpop {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
@@ -374,7 +388,8 @@ impl Session {
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.
     #[must_use]
     pub fn record(&self) -> Option<TokenRecord> {
-        self.0.tokens.peek().as_ref().map(|live| live.record.clone())
+        let record = self.0.tokens.peek().as_ref().map(|live| live.record.clone());
+        record.map(|record| self.without_what_succeeded(record))
     }
 
     /// Keeps the present tokens, and from now on every new ones before they are used.

@@ -20,6 +20,8 @@ mod properties;
 mod registration;
 mod request_object;
 mod revocation;
+mod step_up;
+mod targets;
 mod tokens;
 mod transcript;
 mod webfinger;

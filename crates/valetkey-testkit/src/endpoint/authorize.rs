@@ -12,6 +12,7 @@ use crate::{
     openid::{Bound, ResponseMode, ResponseType, Wish, id_token, resolve, subject},
     settings::{RegisteredClient, Settings},
     state::{Login, State},
+    targets::Targets,
     user::Mind,
 };
 
@@ -89,6 +90,7 @@ fn approve(state: &mut State, login: &Login, user: &str, now: SystemTime) -> Ans
         return page::error(StatusCode::BAD_REQUEST, "no such user");
     }
     let grant = state.add_grant(&login.client, Some(user), &login.scope);
+    state.target_grant(grant, login.targets.clone());
     if let Some(wish) = &login.openid {
         state.sign_in(grant, wish, now);
     }
@@ -260,6 +262,7 @@ fn wanted(settings: &Settings, client: &RegisteredClient, params: &Params) -> Re
         response,
         mode: response.default_mode(),
         openid,
+        targets: Targets::read(settings, params)?,
     })
 }
 

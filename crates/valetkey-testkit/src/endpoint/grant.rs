@@ -38,7 +38,11 @@ const ISSUED: [Issued; 4] = [
 
 /// Parameters of which there may be several (RFC 8693 §2.1).
 pub(super) fn may_repeat(form: &Params) -> &'static [&'static str] {
-    if form.get("grant_type") == Some(Grant::TokenExchange.name()) { &["audience", "resource"] } else { &[] }
+    if form.get("grant_type") == Some(Grant::TokenExchange.name()) {
+        &["audience", "resource"]
+    } else {
+        &["resource"]
+    }
 }
 
 /// The grant of this name, if this client may use it; otherwise why not.

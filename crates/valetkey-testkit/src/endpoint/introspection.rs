@@ -64,6 +64,9 @@ fn say(state: &State, token: &str, now: SystemTime) -> Value {
     if access.is_some() {
         said["token_type"] = if key.is_some() { "DPoP" } else { "Bearer" }.into();
     }
+    if let Some(targets) = state.targets_of_access(token) {
+        targets.introspected(&mut said);
+    }
     if let Some(user) = &grant.user {
         said["username"] = user.clone().into();
     }

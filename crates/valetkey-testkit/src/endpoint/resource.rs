@@ -1,6 +1,8 @@
 //! Protected resources: they want a token in the header alone (RFC 6750 §2.1), and the key that it is bound to
 //! (RFC 9449 §7).
 
+use std::time::Duration;
+
 use http::{
     StatusCode,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
@@ -36,6 +38,39 @@ pub(super) fn admin(state: &mut State, asked: Asked<'_>) -> Answer {
         }
         let why = "error=\"insufficient_scope\", scope=\"admin\"";
         Err(Challenge::new(StatusCode::FORBIDDEN, &[Scheme::of(access)], why))
+    })
+}
+
+/// Wants what its query says: a `scope`, one of the classes `acr_values` of authentication, and one that is no older than
+/// `max_age` seconds (RFC 9470 §3). With `always` it wants it whatever the token has.
+pub(super) fn demanding(state: &mut State, asked: Asked<'_>) -> Answer {
+    guarded(state, asked, |state, access| {
+        let wanted = Params::parse(asked.query.as_bytes());
+        let user = state.openid.sign_ins.get(&access.grant);
+        let is_always = wanted.get("always").is_some();
+        let has_acr = |values: &str| user.is_some_and(|user| values.split(' ').any(|acr| acr == user.acr));
+        let is_recent = |seconds: &str| {
+            let age = seconds.parse().map(Duration::from_secs).unwrap_or_default();
+            user.is_some_and(|user| asked.now <= user.auth_time + age)
+        };
+        let has_scope =
+            |scope: &str| scope.split(' ').all(|one| access.scope.split(' ').any(|had| had == one));
+        let challenge = |status, error: &str| {
+            let parts = ["scope", "acr_values", "max_age"].map(|name| {
+                wanted.get(name).map_or_else(String::new, |value| format!(", {name}=\"{value}\""))
+            });
+            let why = format!("error=\"{error}\"{}", parts.concat());
+            Err(Challenge::new(status, &[Scheme::of(access)], &why))
+        };
+        let is_weak = wanted.get("acr_values").is_some_and(|values| is_always || !has_acr(values))
+            || wanted.get("max_age").is_some_and(|seconds| is_always || !is_recent(seconds));
+        if is_weak {
+            return challenge(StatusCode::UNAUTHORIZED, "insufficient_user_authentication");
+        }
+        if wanted.get("scope").is_some_and(|scope| is_always || !has_scope(scope)) {
+            return challenge(StatusCode::FORBIDDEN, "insufficient_scope");
+        }
+        Ok(Answer::json(StatusCode::OK, &json!({ "scope": access.scope })))
     })
 }
 

@@ -22,6 +22,7 @@ use crate::{
     message::{Answer, Asked, Params, Refusal},
     openid::{Bound, Wish, id_token},
     state::{GrantId, State},
+    targets::Targets,
 };
 
 /// RFC 7523 §2.1.
@@ -36,7 +37,8 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
         return jwt_bearer(state, asked, &form);
     }
     let client = authenticate(state, asked, &form)?;
-    let caller = Caller { client, key: key(state, asked)?, now: asked.now };
+    let targets = Targets::read(&state.settings, &form)?;
+    let caller = Caller { client, key: key(state, asked)?, targets, now: asked.now };
     match form.need("grant_type")? {
         "authorization_code" => authorization_code(state, &caller, &form),
         "refresh_token" => refresh_token(state, &caller, &form),
@@ -66,6 +68,7 @@ struct Caller {
     client: String,
     /// The thumbprint of the key that was proved, which the token is bound to.
     key: Option<String>,
+    targets: Targets,
     now: SystemTime,
 }
 
@@ -216,7 +219,8 @@ fn jwt_bearer(state: &mut State, asked: Asked<'_>, form: &Params) -> Result<Answ
         return Err(Refusal::new("invalid_scope", "the scope is malformed"));
     }
     let grant = state.add_grant(&account.name, user, scope);
-    let caller = Caller { client: account.name, key, now: asked.now };
+    let targets = Targets::read(&state.settings, form)?;
+    let caller = Caller { client: account.name, key, targets, now: asked.now };
     Ok(tokens(state, Issue::alone(grant, scope), &caller))
 }
 
@@ -247,6 +251,10 @@ impl<'a> Issue<'a> {
 fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
     let Issue { grant, scope, refresh, is_refreshed, issued } = issue;
     let key = caller.key.as_deref();
+    let targets = match state.targets_of(grant, &caller.targets) {
+        Ok(targets) => targets,
+        Err(refusal) => return refusal.into(),
+    };
     let token = match issued {
         Some(Issued { is_access_token: false, .. }) => state.add_outside(grant),
         Some(_) | None => state.add_access(grant, scope, key, caller.now),
@@ -262,6 +270,8 @@ fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
     if !scope.is_empty() {
         body["scope"] = scope.into();
     }
+    targets.say_in(&mut body);
+    state.target_access(&token, targets);
     if let Some(issued) = issued {
         grant::say(&mut body, issued);
     }

@@ -12,6 +12,7 @@ mod openid;
 mod proof;
 mod registration;
 mod resource;
+mod step_up;
 mod token;
 mod user_info;
 
@@ -36,7 +37,7 @@ use crate::transcript::Place;
 /// ```
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
     let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS, proof::ROWS];
-    let endpoints = [introspection::ROWS, device::ROWS, exchange::ROWS, implicit::ROWS];
+    let endpoints = [introspection::ROWS, device::ROWS, exchange::ROWS, implicit::ROWS, step_up::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
     let openid = [openid::ROWS, keys::ROWS, user_info::ROWS, registration::ROWS];
     oauth2.into_iter().chain(endpoints).chain(oauth1).chain(openid).flatten()

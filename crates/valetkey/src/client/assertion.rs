@@ -38,9 +38,10 @@ impl JwtBearer {
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope.
+    /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope,
+    /// [`Reason::InvalidUrl`](crate::Reason::InvalidUrl) in a resource.
     pub fn session(self) -> Result<Session> {
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
         client.asking(self)
     }
@@ -57,8 +58,7 @@ impl Asking for JwtBearer {
         let grant = JwtBearerGrant::new(relation.server(), self.assertion.clone())?
             .with_strictness(self.client.strictness());
         let grant = self.wishes.put(grant, JwtBearerGrant::with_scope, JwtBearerGrant::with_parameter)?;
-        let requested = grant.scope().cloned();
-        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
+        self.client.ask(&relation, grant, self.wishes.requested()?, dpop).await
     }
 }
 

@@ -33,12 +33,13 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingClientAuthentication`] for a public client (RFC 6749 §4.4),
-    /// [`Reason::InvalidValue`] in the scope, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
+    /// [`Reason::InvalidValue`] in the scope, [`Reason::InvalidUrl`] in a resource, [`Reason::UnsupportedAlgorithm`] if no
+    /// key can be made for the server.
     pub fn session(self) -> Result<Session> {
         if !self.client.is_confidential() {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
         }
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
         client.asking(self)
     }
@@ -59,7 +60,6 @@ impl Asking for ClientCredentials {
             ClientCredentialsGrant::with_scope,
             ClientCredentialsGrant::with_parameter,
         )?;
-        let requested = grant.scope().cloned();
-        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
+        self.client.ask(&relation, grant, self.wishes.requested()?, dpop).await
     }
 }

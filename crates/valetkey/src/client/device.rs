@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc};
 use valetkey_proto::{
     Result, Timestamp,
     oauth2::{
-        Scope,
         binding::Dpop,
         grant::{DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling},
     },
@@ -66,11 +65,11 @@ impl Device {
             DeviceAuthorizationRequest::with_scope,
             DeviceAuthorizationRequest::with_parameter,
         )?;
-        let scope = request.scope().cloned();
-        relation.check_for(scope.as_ref())?;
+        relation.check_for(request.scope())?;
+        let wishes = self.wishes;
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, request, None).await?;
-        Ok(DeviceLogin { client, relation, scope, dpop, response })
+        Ok(DeviceLogin { client, relation, wishes, dpop, response })
     }
 }
 
@@ -83,7 +82,7 @@ impl Device {
 pub struct DeviceLogin {
     client: Client,
     relation: Arc<Relation>,
-    scope: Option<Scope>,
+    wishes: Wishes,
     dpop: Option<Dpop>,
     response: DeviceAuthorizationResponse,
 }
@@ -130,11 +129,16 @@ impl DeviceLogin {
     }
 
     async fn poll(self) -> Result<Session> {
-        let Self { client, relation, scope, dpop, response } = self;
-        let grant = DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let Self { client, relation, wishes, dpop, response } = self;
+        let mut grant =
+            DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let requested = wishes.requested()?;
+        for resource in requested.resources() {
+            grant = grant.with_resource(resource.clone())?;
+        }
         let polling = DevicePolling::new(grant, Arc::clone(relation.party())).with_dpop(dpop.clone());
         let response = run(polling, client.runtime()).await?;
-        client.signed_in(&relation, &response, scope.as_ref(), dpop).await
+        client.signed_in(&relation, &response, requested, dpop).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use valetkey_proto::{
     Exchange, Result,
     oauth2::{
-        Scope,
+        Requested, Scope,
         binding::Dpop,
         token::{TokenResponse, TokenSet},
     },
@@ -30,11 +30,11 @@ impl Client {
         &self,
         relation: &Relation,
         grant: impl Exchange<Output = TokenResponse> + Send,
-        requested: Option<&Scope>,
+        requested: Requested,
         dpop: Option<&Dpop>,
     ) -> Result<TokenSet> {
         let response = self.call_as(relation, grant, dpop.cloned()).await?;
-        hold(&response, requested, dpop)
+        hold(&response, requested.scope(), dpop)?.with_requested(requested, &response)
     }
 
     /// A session of what came, renewed by its refresh token. If the scope `openid` was asked for, it says who the user is.
@@ -42,11 +42,12 @@ impl Client {
         &self,
         relation: &Arc<Relation>,
         response: &TokenResponse,
-        requested: Option<&Scope>,
+        requested: Requested,
         dpop: Option<Dpop>,
     ) -> Result<Session> {
-        let tokens = hold(response, requested, dpop.as_ref())?;
-        let user = match is_openid(requested) {
+        let asks_who = is_openid(requested.scope());
+        let tokens = hold(response, requested.scope(), dpop.as_ref())?.with_requested(requested, response)?;
+        let user = match asks_who {
             true => Some(self.polled(relation, response).await?),
             false => None,
         };

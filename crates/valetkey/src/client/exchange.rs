@@ -107,7 +107,7 @@ impl TokenExchange {
     /// `Config`: [`Reason::InvalidValue`] in the scope, [`Reason::UnsupportedAlgorithm`] if no key can be made for the
     /// server.
     pub fn session(self) -> Result<Session> {
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
         client.asking(self)
     }
@@ -176,10 +176,11 @@ impl Asking for TokenExchange {
     async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = self.grant(&relation).await?;
-        let requested = grant.scope().cloned();
+        let requested = self.wishes.requested()?;
         let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
         let no_token = || Error::new(ErrorKind::Protocol, Reason::UnsupportedTokenType);
-        hold(response.tokens().ok_or_else(no_token)?, requested.as_ref(), dpop)
+        let response = response.tokens().ok_or_else(no_token)?;
+        hold(response, requested.scope(), dpop)?.with_requested(requested, response)
     }
 }
 

@@ -94,11 +94,11 @@ impl Extension {
     async fn ask_once(self) -> Result<Session> {
         let relation = self.client.relation().await?;
         let grant = self.grant(&relation)?;
-        let requested = grant.scope().cloned();
-        relation.check_for(requested.as_ref())?;
+        let requested = self.wishes.requested()?;
+        relation.check_for(requested.scope())?;
         let dpop = self.client.new_key(relation.server())?;
         let response = self.client.call_as(&relation, grant, dpop.clone()).await?;
-        self.client.signed_in(&relation, &response, requested.as_ref(), dpop).await
+        self.client.signed_in(&relation, &response, requested, dpop).await
     }
 
     /// A session that gets its first token when it is first needed, and every other one by asking again with the same
@@ -133,7 +133,6 @@ impl Asking for Extension {
     async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = self.grant(&relation)?;
-        let requested = grant.scope().cloned();
-        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
+        self.client.ask(&relation, grant, self.wishes.requested()?, dpop).await
     }
 }

@@ -124,12 +124,12 @@ impl PasswordLogin {
         let relation = client.relation().await?;
         let grant =
             PasswordGrant::new(relation.server(), &username, password)?.with_strictness(client.strictness());
+        let requested = wishes.requested()?;
         let grant = wishes.put(grant, PasswordGrant::with_scope, PasswordGrant::with_parameter)?;
-        let requested = grant.scope().cloned();
-        relation.check_for(requested.as_ref())?;
+        relation.check_for(requested.scope())?;
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, grant, dpop.clone()).await?;
-        client.signed_in(&relation, &response, requested.as_ref(), dpop).await
+        client.signed_in(&relation, &response, requested, dpop).await
     }
 }
 

@@ -70,7 +70,7 @@ impl SamlBearer {
     ///
     /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope.
     pub fn session(self) -> Result<Session> {
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
         client.asking(self)
     }
@@ -88,8 +88,7 @@ impl Asking for SamlBearer {
         let grant = SamlBearerGrant::new(relation.server(), assertion.secret().clone())?
             .with_strictness(self.client.strictness());
         let grant = self.wishes.put(grant, SamlBearerGrant::with_scope, SamlBearerGrant::with_parameter)?;
-        let requested = grant.scope().cloned();
-        self.client.ask(&relation, grant, requested.as_ref(), dpop).await
+        self.client.ask(&relation, grant, self.wishes.requested()?, dpop).await
     }
 }
 

@@ -39,6 +39,8 @@ pub enum SessionEvent {
 pub enum Anomaly {
     /// A renewal brought another scope than was granted before.
     ScopeChanged,
+    /// Other authorization details were granted than were asked for, or than were granted before.
+    DetailsChanged,
     /// An API refused an access token that had just been issued.
     NewTokenRefused,
     /// A renewal brought an ID token that could not be verified, because the server's keys could not be had; the tokens are

@@ -13,6 +13,7 @@ use arc_swap::Guard;
 use http::HeaderValue;
 use valetkey_proto::{
     Party, Timestamp,
+    endpoint::Origin,
     oauth2::token::{TokenRecord, TokenSet},
 };
 
@@ -22,6 +23,8 @@ use crate::client::Client;
 pub(super) struct Live {
     pub(super) record: TokenRecord,
     pub(super) party: Arc<Party>,
+    /// Where the access token may go.
+    pub(super) origins: Arc<[Origin]>,
     /// From when until when they are used without a thought, by the clock that is asked for every request.
     good: (SystemTime, SystemTime),
     /// Whether they were got because an API refused the ones before.
@@ -40,11 +43,12 @@ const SKEW: Duration = Duration::from_secs(60);
 impl Live {
     pub(super) fn new(client: &Client, record: TokenRecord, follows_refusal: bool) -> Self {
         let tokens = record.tokens();
-        let party = client.bearer(tokens.access_token().clone());
+        let origins = client.origins_of(tokens);
+        let party = client.bearer(tokens.access_token().clone(), &origins);
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
         let [accepted, doubtful, spent] = [const { AtomicBool::new(false) }; 3];
-        Self { record, party: Arc::new(party), good, follows_refusal, accepted, doubtful, spent }
+        Self { record, party: Arc::new(party), origins, good, follows_refusal, accepted, doubtful, spent }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {

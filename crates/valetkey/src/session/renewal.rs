@@ -85,6 +85,11 @@ impl Work {
         if changed {
             self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
         }
+        let details = |record: &TokenRecord| record.tokens().authorization_details().cloned();
+        let before = self.present.as_ref().map(|present| details(&present.record));
+        if before.is_some_and(|before| before != details(&record)) {
+            self.observer.event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
+        }
         if !self.keeping.keep(&record, self.client.runtime().backend()).await {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
@@ -115,7 +120,11 @@ impl Work {
         let refresh_token = present.tokens().refresh_token().ok_or_else(missing)?.clone();
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
-        let grant = grant.with_strictness(self.client.strictness());
+        let mut grant = grant.with_strictness(self.client.strictness());
+        // For the same APIs as before: left out, some servers take it for all that were ever granted (RFC 8707 §2.2).
+        for resource in present.tokens().requested().resources() {
+            grant = grant.with_resource(resource.clone())?;
+        }
         let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         // It was used up, whatever came of it.
         let renewed = present.tokens().renewed(&response).map_err(|error| match error.reason() {

@@ -23,6 +23,8 @@ mod revocation;
 mod session;
 mod sign_in;
 mod source;
+mod step_up;
+mod targets;
 
 use bytes::Bytes;
 use valetkey::{Client, Session};

@@ -2,13 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde_json::value::RawValue;
+
 use crate::{
     endpoint::RedirectUri,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     form::Parameters,
     oauth2::{
-        Scope,
+        Requested, Scope,
         authorization::{
             AuthorizationResponse, Callback, CodeVerifier, ResponseType,
             request::{Asked, Otherwise},
@@ -293,6 +295,8 @@ impl PendingAuthorization {
             members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
         }
         if let Some(members) = members.as_object_mut() {
+            members
+                .extend(self.asked.requested.to_value().map(|requested| ("requested".to_owned(), requested)));
             members.extend(key.into_iter().flat_map(KeptKey::members));
         }
         record::write(members)
@@ -315,6 +319,7 @@ impl PendingAuthorization {
                 record.max_age,
             )?,
             acr: record.acr.map(|Texts(values)| values).unwrap_or_default(),
+            requested: Requested::of_record(record.requested)?,
             otherwise: Otherwise {
                 left_out: LeftOut {
                     pkce: record.no_pkce.unwrap_or(false),
@@ -354,6 +359,7 @@ members! {
         response_mode: Text<'de>,
         max_age: u64,
         acr: Texts,
+        requested: &'de RawValue,
         no_pkce: bool,
         no_state: bool,
         no_nonce: bool,

@@ -3,13 +3,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{GrantedScope, Kept, TokenSet};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{Scope, binding::KeptKey, client::ClientId, server::Issuer},
+    oauth2::{
+        AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer,
+    },
     oidc::IdToken,
     response::{
         members::{members, read_into},
@@ -70,6 +72,8 @@ members! {
         dpop_jkt: Text<'de>,
         dpop_key: Text<'de>,
         id_token: Text<'de>,
+        requested: &'de RawValue,
+        authorization_details: &'de RawValue,
         kept: Unique,
     }
 }
@@ -85,6 +89,13 @@ impl TokenRecord {
     #[must_use]
     pub fn renewed(&self, tokens: TokenSet) -> Self {
         Self { generation: self.generation.saturating_add(1), tokens: Arc::new(tokens), ..self.clone() }
+    }
+
+    /// The same record with tokens that are no newer, such as those
+    /// [without step-ups](TokenSet::without_step_ups).
+    #[must_use]
+    pub fn with_tokens(&self, tokens: TokenSet) -> Self {
+        Self { tokens: Arc::new(tokens), ..self.clone() }
     }
 
     /// Reads a text that [`to_text`](Self::to_text) wrote.
@@ -117,6 +128,14 @@ impl TokenRecord {
             scope,
             key,
         );
+        let granted = wire.authorization_details.map(|granted| AuthorizationDetails::parse(granted.get()));
+        let granted = granted.transpose().ok()?;
+        let requested = Requested::of_record(wire.requested)?;
+        let requested = match tokens.scope() {
+            GrantedScope::Requested(scope) => requested.with_scope(scope.clone()),
+            GrantedScope::Explicit(_) => requested,
+        };
+        tokens = tokens.with_request_kept(requested, granted);
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
@@ -153,6 +172,18 @@ impl TokenRecord {
         ]);
         record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
+        // Nothing twice: a record should be short.
+        let mut requested = tokens.requested().clone();
+        if !explicit {
+            requested = requested.with_scope(None);
+        }
+        let granted = tokens.authorization_details().map(AuthorizationDetails::to_value);
+        for (name, value) in [("requested", requested.to_value()), (details::NAME, granted)] {
+            match value {
+                Some(value) => drop(record.insert(name.to_owned(), value)),
+                None => drop(record.remove(name)),
+            }
+        }
         Secret::new(crate::record::write(Value::Object(record)))
     }
 
