@@ -12,9 +12,10 @@ use valetkey::{
     oauth2::{
         Scope,
         authorization::ResponseType,
-        client::ClientAuth,
+        client::{ClientAuth, ClientId},
         profile::{Hook, ProviderProfile, RequestKind},
         resource::ResourceRequest,
+        server::Issuer,
         token::TokenSet,
     },
     run,
@@ -54,12 +55,11 @@ impl TokenKeeper for Shelf {
 
 /// A session of the tokens that another one has, as a dictionary of another library would have them.
 fn taken_over(client: &Client, provider: &Provider, tokens: &TokenSet) -> Session {
-    let (issuer, id) = block_on(async { (client.server().await.unwrap().issuer().clone(), "app") });
     let token = AccessToken::bearer(tokens.access_token().expose()).unwrap();
     let taken = TokenSet::of_parts(token, tokens.expires_at(), Timestamp::from(provider.now()))
         .with_refresh_token(RefreshToken::new(tokens.refresh_token().unwrap().expose()))
         .with_scope(Scope::parse("read").unwrap());
-    let id = valetkey::oauth2::client::ClientId::parse(id).unwrap();
+    let (issuer, id) = (Issuer::parse(&provider.issuer()).unwrap(), ClientId::parse("app").unwrap());
     client.restore(TokenRecord::new(issuer, id, 0, taken)).unwrap()
 }
 
@@ -116,23 +116,12 @@ fn ro_3_and_al_5_a_url_comes_with_what_must_be_kept_until_the_user_is_back() {
 #[test]
 fn al_5_a_list_of_resources_repeats_the_parameter_and_no_other_does() {
     let provider = Provider::new();
-    let service = block_on(builder(&provider).id("service").secret("service-secret").build()).unwrap();
-    let twice = |name: &str| {
-        let asked = service
-            .client_credentials()
-            .parameter(name, "https://a.test/")
-            .parameter(name, "https://b.test/");
-        block_on(asked.session().unwrap().tokens())
-    };
-    // Whether the provider takes it is the provider's to say.
-    drop(twice("resource"));
-    let sent = last_token_request(&provider);
-    let resources = sent.form().iter().filter(|(name, _)| name == "resource");
-    assert_eq!(
-        resources.map(|(_, value)| value.as_str()).collect::<Vec<_>>(),
-        ["https://a.test/", "https://b.test/"]
-    );
-    let error = twice("audience").unwrap_err();
+    let asked = client(&provider).authorize().resource("https://a.test/").resource("https://b.test/");
+    let (url, _) = block_on(asked.start()).unwrap();
+    let resources: Vec<_> = url.as_str().split('&').filter(|piece| piece.starts_with("resource=")).collect();
+    assert_eq!(resources, ["resource=https%3A%2F%2Fa.test%2F", "resource=https%3A%2F%2Fb.test%2F"]);
+    let twice = client(&provider).authorize().parameter("audience", "a").parameter("audience", "b");
+    let error = block_on(twice.start()).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Usage, Reason::ReservedParameter));
 }
 
