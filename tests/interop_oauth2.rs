@@ -6,6 +6,8 @@
 
 #![expect(clippy::print_stdout, reason = "a skipped test says so, and a failing one how far it got")]
 
+#[path = "interop_oauth2/access_tokens.rs"]
+mod access_tokens;
 #[path = "interop/backend.rs"]
 mod adapter;
 #[path = "interop_oauth2/assertions.rs"]

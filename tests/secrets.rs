@@ -487,7 +487,7 @@ fn errors_of_an_http_client_show_no_secret() {
         let error = runtime.block_on(async {
             let backend = Arc::new(HyperBackend::builder().no_proxy().build().unwrap());
             search.debug(&backend);
-            login(&mut search, backend, &provider).await.unwrap_err()
+            Box::pin(login(&mut search, backend, &provider)).await.unwrap_err()
         });
         search.error(&error);
         search.learn(&provider);

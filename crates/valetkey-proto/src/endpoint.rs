@@ -163,6 +163,13 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// Scheme and authority of an absolute URL, and what comes behind them.
+pub(crate) fn origin_and_rest(url: &str) -> (&str, &str) {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(start..).and_then(|rest| rest.find(['/', '?']));
+    url.split_at(end.map_or(url.len(), |at| start + at))
+}
+
 /// `host [":" port]` (RFC 3986 §3.2). `http::Uri` takes more, such as text behind a bracket or a port beyond
 /// 65535, passes over it, and so names a host and a port that other readers would not find there.
 pub(crate) fn is_host_and_port(authority: &str) -> bool {

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod grant;
 mod indicator;
 pub mod profile;
+pub mod protected_resource;
 mod requested;
 pub mod resource;
 mod scope;

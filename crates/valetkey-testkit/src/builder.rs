@@ -240,6 +240,28 @@ impl ProviderBuilder {
         self
     }
 
+    /// Whether the APIs describe themselves (RFC 9728), and say so when they refuse a request; they do by default not.
+    ///
+    /// Each of `me`, `admin` and `echo` is an API of its own, whose tokens are the provider's.
+    pub fn resource_metadata(mut self, described: bool) -> Self {
+        self.settings.describes_apis = described;
+        self
+    }
+
+    /// Whether the provider signs its metadata and that of its APIs (RFC 8414 §2.1), as its issuer, by
+    /// [its keys](Provider::jwks); it does by default not.
+    pub fn signed_metadata(mut self, signed: bool) -> Self {
+        self.settings.signs_metadata = signed;
+        self
+    }
+
+    /// Makes access tokens JWTs that are for this API (RFC 9068). The keys are published if the provider is one of
+    /// [OpenID Connect](Self::openid).
+    pub fn jwt_access_tokens(mut self, audience: impl Into<String>) -> Self {
+        self.settings.jwt_access_tokens = Some(audience.into());
+        self
+    }
+
     /// When virtual time begins; 2030-01-01 00:00:00 UTC by default.
     pub fn start(mut self, time: SystemTime) -> Self {
         self.start = Some(time);

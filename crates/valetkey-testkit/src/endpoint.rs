@@ -9,6 +9,7 @@ mod metadata;
 mod oauth1;
 mod openid;
 pub(crate) mod page;
+mod protected_resource;
 mod resource;
 mod revocation;
 mod token;
@@ -28,6 +29,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Metadata,
+    ResourceMetadata,
     Authorize,
     Decision,
     Token,
@@ -66,6 +68,9 @@ impl Route {
             && let Some(route) = Self::find_openid(openid, path, &issuer.path)
         {
             return route;
+        }
+        if protected_resource::described(settings, path).is_some() {
+            return Self::ResourceMetadata;
         }
         if path.contains("/.well-known/") {
             let published = settings.documents.iter().any(|document| document.path(&issuer.path) == path);
@@ -112,6 +117,7 @@ impl Route {
     pub(crate) fn place(self, path: &str) -> Place {
         match self {
             Self::Metadata => Place::Metadata,
+            Self::ResourceMetadata => Place::ResourceMetadata,
             Self::Authorize | Self::Decision => Place::Authorize,
             Self::Token => Place::Token,
             Self::Revocation => Place::Revocation,
@@ -136,7 +142,12 @@ impl Route {
     pub(crate) fn answer(self, state: &mut State, asked: Asked<'_>) -> Answer {
         let (is_get, is_post) = (asked.method == Method::GET, asked.method == Method::POST);
         let allowed = match self {
-            Self::Metadata | Self::Authorize1 | Self::Keys | Self::Claims | Self::WebFinger => is_get,
+            Self::Metadata
+            | Self::ResourceMetadata
+            | Self::Authorize1
+            | Self::Keys
+            | Self::Claims
+            | Self::WebFinger => is_get,
             // OpenID Connect Core §3.1.2.1 wants both.
             Self::Authorize => is_get || is_post && state.settings.openid.is_some(),
             Self::UserInfo | Self::EndSession => is_get || is_post,
@@ -151,7 +162,8 @@ impl Route {
             return Answer::not_allowed();
         }
         let answered = match self {
-            Self::Metadata => Ok(metadata::answer(&state.settings)),
+            Self::Metadata => Ok(metadata::answer(state, asked.now)),
+            Self::ResourceMetadata => Ok(protected_resource::answer(state, asked)),
             Self::Authorize => Ok(authorize::answer(state, asked)),
             Self::Decision => Ok(authorize::decide(state, asked)),
             Self::Token => token::answer(state, asked),

@@ -80,6 +80,8 @@
 //! | `/register` | registration, and its management | RFC 7591, 7592 |
 //! | `/logout` | logout by the client; and [others](Provider::back_channel_logouts) are [told](Provider::front_channel_logouts) | OpenID Connect RP-Initiated, Back-Channel and Front-Channel Logout |
 //! | `/.well-known/webfinger` | the provider of an account | RFC 7033 |
+//! | `/.well-known/oauth-protected-resource/api/…` | what the APIs say of themselves, if [asked for](ProviderBuilder::resource_metadata) | RFC 9728 |
+//! | `/token` | access tokens that an API can read, if [asked for](ProviderBuilder::jwt_access_tokens) | RFC 9068 |
 //! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
@@ -175,6 +177,7 @@
 //! browser, a client in another process, or an HTTP client that is to meet the same faults. With
 //! [`User::interactive`] it shows a page with two buttons.
 
+mod access_token;
 mod assertion;
 mod builder;
 mod clock;

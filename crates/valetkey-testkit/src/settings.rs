@@ -252,6 +252,11 @@ pub(crate) struct Settings {
     /// The APIs that there are; whatever is asked for if it is not said.
     pub(crate) resources: Option<Vec<String>>,
     pub(crate) narrows_details: bool,
+    /// Whether APIs describe themselves.
+    pub(crate) describes_apis: bool,
+    pub(crate) signs_metadata: bool,
+    /// Whom access tokens are for, if they are JWTs.
+    pub(crate) jwt_access_tokens: Option<String>,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
     pub(crate) openid: Option<OpenId>,
@@ -260,6 +265,11 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn client(&self, id: &str) -> Option<&RegisteredClient> {
         self.clients.iter().rev().find(|client| client.id == id)
+    }
+
+    /// By what the provider signs if nobody has said anything.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        self.openid.as_ref().and_then(|openid| openid.algorithms.first().copied()).unwrap_or("RS256")
     }
 }
 
@@ -310,6 +320,9 @@ impl Default for Settings {
             passwords: Vec::new(),
             resources: None,
             narrows_details: false,
+            describes_apis: false,
+            signs_metadata: false,
+            jwt_access_tokens: None,
             records: true,
             oauth1: oauth1::Rules::default(),
             openid: None,

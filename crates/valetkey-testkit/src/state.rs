@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    access_token,
     dpop::Nonces,
     oauth1,
     openid::{OpenIdState, ResponseMode, ResponseType, Wish},
@@ -196,7 +197,9 @@ impl State {
         key: Option<&str>,
         now: SystemTime,
     ) -> String {
-        let text = format!("at-{}", self.random.text());
+        let id = self.random.text();
+        let jwt = access_token::jwt(self, &access_token::Access { grant, scope, key, id: &id, now });
+        let text = jwt.unwrap_or_else(|| format!("at-{id}"));
         let expires = now + self.settings.access_lifetime;
         let key = key.map(str::to_owned);
         let access = Access { grant, scope: scope.into(), key, expires, revoked: false };

@@ -13,6 +13,8 @@ use crate::message::Params;
 pub enum Place {
     /// Any address under `/.well-known/`, published or not, but for WebFinger.
     Metadata,
+    /// Where the APIs describe themselves (RFC 9728).
+    ResourceMetadata,
     /// The authorization endpoint, which only browsers visit. Its answer is the callback.
     Authorize,
     /// The token endpoint.
@@ -57,7 +59,8 @@ impl Place {
 
     /// Whether whoever comes here uses what it was given before.
     pub(crate) fn is_use(self) -> bool {
-        !self.is_for_browsers() && !matches!(self, Self::Metadata | Self::Keys | Self::WebFinger)
+        !self.is_for_browsers()
+            && !matches!(self, Self::Metadata | Self::ResourceMetadata | Self::Keys | Self::WebFinger)
     }
 }
 

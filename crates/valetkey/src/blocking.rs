@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apis;
 mod grants;
 mod openid;
 mod targets;
@@ -43,6 +44,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use apis::{ProtectedResource, ResourceServer};
 pub use grants::{Legacy, PasswordLogin};
 pub use valetkey_http::block_on;
 

@@ -1,6 +1,5 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
-mod age;
 mod assertion;
 mod authorize;
 mod back_channel;
@@ -50,7 +49,6 @@ pub use credentials::ClientCredentials;
 pub use device::{Device, DeviceLogin};
 pub use exchange::TokenExchange;
 pub use extension::Extension;
-use identity::Keys;
 pub use legacy::{Legacy, PasswordLogin};
 pub use logout::Logout;
 pub use registration::Registrar;
@@ -58,7 +56,8 @@ use relation::{Origination, Relation};
 pub use saml::SamlBearer;
 
 use crate::{
-    Runtime,
+    Runtime, kept,
+    keys::KeyCache,
     run::run,
     session::{Observer, Renewal, Session},
     slot::Slot,
@@ -97,7 +96,7 @@ struct Inner {
     runtime: Runtime,
     origination: Origination,
     relation: Slot<Relation>,
-    keys: Slot<Keys>,
+    keys: KeyCache<Relation>,
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
@@ -358,22 +357,12 @@ impl Client {
 
     /// The server as it is known now; asked anew when that is too old.
     pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
-        let now = self.0.runtime.now();
-        let known = self.0.relation.get();
-        if let Some(relation) = &known
-            && relation.age().is_fresh(now)
-        {
-            return Ok(Arc::clone(relation));
-        }
-        let work = || {
-            let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
+        let runtime = &self.0.runtime;
+        let ask = |_: Option<&Relation>| {
             // In a box, so that the futures of callers do not carry all of it.
-            async move { Box::pin(origination.discover(&runtime)).await }
+            Box::pin(self.0.origination.clone().discover(runtime.clone()))
         };
-        match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
-            (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),
-            (outcome, _) => outcome,
-        }
+        kept::current(&self.0.relation, |_| true, runtime, ask).await
     }
 }
 

@@ -2,7 +2,11 @@
 
 pub mod blocking;
 mod client;
+mod kept;
+mod keys;
 pub mod oauth1;
+mod protected_resource;
+mod resource_server;
 mod run;
 mod session;
 mod slot;
@@ -12,6 +16,8 @@ pub use client::{
     Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, Extension, JwtBearer, Legacy,
     Logout, PasswordLogin, Registrar, SamlBearer, TokenExchange,
 };
+pub use protected_resource::ProtectedResource;
+pub use resource_server::{ResourceServer, ResourceServerBuilder};
 pub use run::{RemoteSigner, Runtime, run};
 #[cfg(feature = "tracing")]
 pub use session::TracingObserver;

@@ -1,5 +1,6 @@
 //! The flows, on their boundary: step by step, and by transcripts.
 
+mod access_token;
 mod answers;
 mod assertions;
 mod authorization;
@@ -17,9 +18,11 @@ mod parity_answers;
 mod parity_requests;
 mod profile;
 mod properties;
+mod protected_resource;
 mod registration;
 mod request_object;
 mod revocation;
+mod signed_metadata;
 mod step_up;
 mod targets;
 mod tokens;

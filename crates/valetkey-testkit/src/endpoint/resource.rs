@@ -9,6 +9,7 @@ use http::{
 };
 use serde_json::json;
 
+use super::protected_resource;
 use crate::{
     dpop::{DPOP_NONCE, Dpop, Refused, Side, prove},
     jose::ASYMMETRIC,
@@ -88,7 +89,9 @@ fn guarded(
     asked: Asked<'_>,
     act: impl FnOnce(&State, &Access) -> Result<Answer, Challenge>,
 ) -> Answer {
-    access(state, asked).and_then(|access| act(state, &access)).unwrap_or_else(Answer::from)
+    let outcome = access(state, asked).and_then(|access| act(state, &access));
+    let metadata = || protected_resource::url(&state.settings, asked.path);
+    outcome.unwrap_or_else(|challenge| challenge.with_metadata(metadata()).into())
 }
 
 /// The token that came with the request, or why there is none.
@@ -184,6 +187,15 @@ impl Challenge {
             Scheme::Dpop => format!("DPoP algs=\"{}\"{comma}{error}", ASYMMETRIC.join(" ")),
         };
         Self { status, schemes: schemes.iter().map(text).collect(), nonce: None }
+    }
+
+    /// Says where the API describes itself (RFC 9728 §5.1).
+    fn with_metadata(mut self, url: Option<String>) -> Self {
+        if let Some(url) = url {
+            let parameter = format!(", resource_metadata=\"{url}\"");
+            self.schemes.iter_mut().for_each(|scheme| scheme.push_str(&parameter));
+        }
+        self
     }
 }
 

@@ -10,6 +10,7 @@ mod metadata;
 mod oauth1;
 mod openid;
 mod proof;
+mod protected_resource;
 mod registration;
 mod resource;
 mod step_up;
@@ -40,7 +41,8 @@ pub fn faults() -> impl Iterator<Item = &'static Fault> {
     let endpoints = [introspection::ROWS, device::ROWS, exchange::ROWS, implicit::ROWS, step_up::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
     let openid = [openid::ROWS, keys::ROWS, user_info::ROWS, registration::ROWS];
-    oauth2.into_iter().chain(endpoints).chain(oauth1).chain(openid).flatten()
+    let apis = [protected_resource::ROWS, protected_resource::SIGNED, protected_resource::TOKENS];
+    oauth2.into_iter().chain(endpoints).chain(apis).chain(oauth1).chain(openid).flatten()
 }
 
 /// The fault of this name.

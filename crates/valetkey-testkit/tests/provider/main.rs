@@ -1,5 +1,6 @@
 //! The provider itself, by requests made by hand.
 
+mod apis;
 mod assertion;
 mod common;
 mod dpop;
