@@ -57,6 +57,7 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("revocation")) => revocation::request(case),
         (Some("response"), Some("revocation")) => revocation::response(case),
         (Some("response"), Some("introspection")) => introspection::response(case),
+        (Some("response"), Some("userinfo")) => openid::user_info(case),
         (Some("response"), Some("webfinger")) => openid::webfinger(case),
         (Some("jar_verify"), None) => openid::request_object(case),
         (Some("authorization_url"), Some("end_session")) => openid::end_session(case),

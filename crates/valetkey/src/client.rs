@@ -100,6 +100,8 @@ struct Inner {
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
+    /// The API that all tokens are asked for.
+    resource: Option<Box<str>>,
     placement: Option<Arc<Placement>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,

@@ -5,6 +5,7 @@ mod client;
 mod kept;
 mod keys;
 pub mod oauth1;
+pub mod profile;
 mod protected_resource;
 mod resource_server;
 mod run;

@@ -86,7 +86,7 @@ impl Client {
     /// # }).unwrap();
     /// ```
     pub fn jwt_bearer(&self, assertion: Assertion) -> JwtBearer {
-        JwtBearer { client: self.clone(), assertion, wishes: Wishes::default() }
+        JwtBearer { client: self.clone(), assertion, wishes: self.wishes() }
     }
 
     /// A session whose tokens are signed here, by this recipe, and shown to the APIs as they are: no server is asked.

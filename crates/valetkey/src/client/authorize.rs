@@ -38,6 +38,7 @@ pub struct Authorize {
 impl Authorize {
     pub(super) fn new(client: Client) -> Self {
         Self {
+            resources: client.resources(),
             client,
             scope: None,
             response_type: ResponseType::Code,
@@ -45,7 +46,6 @@ impl Authorize {
             max_age: None,
             claims: ClaimsRequest::new(),
             object: None,
-            resources: Vec::new(),
             details: None,
             step_up: None,
             parameters: Vec::new(),

@@ -143,7 +143,8 @@ impl ClientBuilder {
     /// The API that sessions are for, as it describes itself (RFC 9728): its origin is one of the [APIs](Self::api); the
     /// server is the one that it names, or of several the one that is said by [`discover`](Self::discover) or
     /// [`server`](Self::server); and if it takes no tokens but those that are bound to a key, sessions
-    /// [bind](Self::dpop) theirs.
+    /// [bind](Self::dpop) theirs. Whatever tokens are asked for, they are asked for it (RFC 8707 §2), beside what a program
+    /// adds.
     ///
     /// [`build`](Self::build) ends with an error of [`ResourceMetadata::server`] if the API does not know the server.
     ///
@@ -471,6 +472,7 @@ impl ClientBuilder {
             keys: KeyCache::new(),
             logouts: Mutex::new(ReplayGuard::new(back_channel::REMEMBERED)),
             origins: origins.into(),
+            resource: self.resource.map(|resource| resource.resource().as_str().into()),
             sealing_keys: self.sealing_keys,
             strictness: self.strictness,
             max_api_body: self.max_api_body,

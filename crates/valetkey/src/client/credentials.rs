@@ -24,7 +24,7 @@ wishes!(ClientCredentials);
 
 impl ClientCredentials {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, wishes: Wishes::default() }
+        Self { wishes: client.wishes(), client }
     }
 
     /// A session in the client's own name. It gets its first token when it is first needed, and another one

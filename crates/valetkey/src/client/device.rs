@@ -44,7 +44,7 @@ impl Client {
     /// # }).unwrap();
     /// ```
     pub fn device(&self) -> Device {
-        Device { client: self.clone(), wishes: Wishes::default() }
+        Device { client: self.clone(), wishes: self.wishes() }
     }
 }
 

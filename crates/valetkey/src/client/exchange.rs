@@ -76,7 +76,7 @@ impl Client {
             actor: None,
             requested: None,
             audiences: Vec::new(),
-            wishes: Wishes::default(),
+            wishes: self.wishes(),
         }
     }
 }

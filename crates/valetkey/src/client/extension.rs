@@ -58,7 +58,7 @@ impl Client {
             grant_type: grant_type.into(),
             secrets: Vec::new(),
             retry: Retry::ONE_TIME,
-            wishes: Wishes::default(),
+            wishes: self.wishes(),
         }
     }
 }

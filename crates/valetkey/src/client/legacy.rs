@@ -58,7 +58,7 @@ impl Legacy {
     /// is kept.
     pub fn password(self, username: impl Into<String>, password: impl Into<Secret>) -> PasswordLogin {
         let (username, password) = (username.into(), password.into());
-        PasswordLogin { client: self.0, username, password, wishes: Wishes::default() }
+        PasswordLogin { wishes: self.0.wishes(), client: self.0, username, password }
     }
 
     /// Begins to sign a user in by the implicit grant (RFC 6749 §4.2): the browser brings an access token in the fragment,

@@ -59,7 +59,7 @@ impl Client {
     /// ```
     pub fn saml_bearer(&self, assertion: impl TokenSource + 'static) -> SamlBearer {
         let (client, assertion) = (self.clone(), Arc::new(assertion));
-        SamlBearer { client, assertion, wishes: Wishes::default() }
+        SamlBearer { wishes: client.wishes(), client, assertion }
     }
 }
 

@@ -5,6 +5,8 @@ use valetkey_proto::{
     oauth2::{AuthorizationDetails, Requested, ResourceIndicator, Scope},
 };
 
+use super::Client;
+
 /// A scope, APIs, details, and parameters that the standard does not have.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wishes {
@@ -48,6 +50,17 @@ impl Wishes {
             grant = with_parameter(grant, name, value)?;
         }
         Ok(grant)
+    }
+}
+
+impl Client {
+    /// What is asked for unless a program says more: tokens for the API that the client is for, if it is for one.
+    pub(super) fn wishes(&self) -> Wishes {
+        Wishes { resources: self.resources(), ..Wishes::default() }
+    }
+
+    pub(super) fn resources(&self) -> Vec<String> {
+        self.0.resource.iter().map(|resource| resource.to_string()).collect()
     }
 }
 

@@ -178,7 +178,14 @@ fn s_md_10_a_program_that_no_server_knows_registers_with_the_one_that_the_api_na
         let client = registrar.client(&registration, Some("https://client.test/cb"))?;
         let client = client.for_resource(api.metadata()).build().await?;
         let (url, pending) = client.authorize().scope("read").start().await?;
+        // Tokens are asked for this API alone (RFC 8707 §2), there and in exchange for the code.
+        assert!(url.as_str().contains("&resource=https%3A%2F%2Fissuer.test%2Fapi%2Fme"), "{url}");
+        let mark = provider.mark();
         let session = client.redeem(pending, provider.visit(&url).expect("the user approves")).await?;
+        let sent = provider.requests_since(mark);
+        assert!(sent.iter().any(|entry| {
+            entry.place() == Place::Token && entry.param("resource") == Some("https://issuer.test/api/me")
+        }));
         assert_eq!(session.send(get(ME)).await?.status(), 200);
         // If the API names another server, the registration is not shown to it.
         let other =
