@@ -14,6 +14,8 @@ mod introspection;
 mod learned;
 mod logout;
 mod oauth1;
+mod parity_answers;
+mod parity_requests;
 mod profile;
 mod properties;
 mod protected_resource;

@@ -15,6 +15,7 @@ mod metadata;
 mod oauth1;
 mod oauth1_parity;
 mod openid;
+mod parity;
 mod profile;
 mod protected_resource;
 mod registration;

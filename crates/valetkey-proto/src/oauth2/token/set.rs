@@ -102,6 +102,50 @@ impl TokenSet {
         })
     }
 
+    /// Tokens that were kept by another library or in another form: a bearer token, and when it expires, if that is known.
+    /// What renews it, and its scope, are added by [`with_refresh_token`](Self::with_refresh_token) and
+    /// [`with_scope`](Self::with_scope).
+    ///
+    /// ```
+    /// use valetkey_proto::{
+    ///     Timestamp,
+    ///     oauth2::{client::ClientId, server::Issuer, token::{TokenRecord, TokenSet}},
+    ///     secret::{AccessToken, RefreshToken},
+    /// };
+    ///
+    /// let now = Timestamp::from_secs(1_700_000_000); // in a program: `SystemTime::now().into()`
+    /// let token = AccessToken::bearer("mF_9.B5f-4.1JqM").expect("it was one before");
+    /// let tokens = TokenSet::of_parts(token, Some(Timestamp::from_secs(1_700_001_000)), now)
+    ///     .with_refresh_token(RefreshToken::new("8xLOxBtZp8"));
+    ///
+    /// // `valetkey::Client::restore` makes a session of it.
+    /// let record = TokenRecord::new(Issuer::parse("https://as.example")?, ClientId::parse("my-app")?, 0, tokens);
+    /// assert!(!record.tokens().is_expired(now));
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of_parts(access_token: AccessToken, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        // When it was issued is not known: now, or so long ago that it is renewed as early as others. Records have whole
+        // seconds.
+        let lifetime = expires_at.map(|end| Duration::from_secs((end - now).as_secs()).max(10 * EARLY));
+        let issued_at = expires_at.zip(lifetime).map_or(now, |(end, lifetime)| end - lifetime);
+        Self::restored(access_token, issued_at, lifetime, None, GrantedScope::Requested(None), None)
+    }
+
+    /// The same tokens, with this to renew them.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: RefreshToken) -> Self {
+        self.refresh_token = Some(refresh_token);
+        self
+    }
+
+    /// The same tokens, of this scope.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = GrantedScope::Explicit(scope);
+        self
+    }
+
     /// A bearer token that no server issued ([`SelfSigned`](crate::oauth2::assertion::SelfSigned)).
     pub(crate) fn made_here(access_token: AccessToken, issued_at: Timestamp, lifetime: Duration) -> Self {
         let scope = GrantedScope::Requested(None);
