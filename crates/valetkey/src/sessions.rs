@@ -77,11 +77,10 @@ impl Sessions {
     pub async fn save(&self, account: &str, session: &Session) -> Result<()> {
         let record = session.record().filter(|_| session.is_users());
         let record = record.ok_or_else(|| Error::new(ErrorKind::Usage, Reason::MissingRefreshToken))?;
-        let backend = self.client.runtime().backend();
         let shared = self.shared(account)?;
         for _ in 0..TRIES {
             // What cannot be read is not written over.
-            let before = shared.load(backend).await?;
+            let before = shared.load().await?;
             let (generation, renewals) = match &before {
                 Some(entry) => (entry.generation, entry.record.generation() + 1),
                 None => (0, 0),
@@ -89,7 +88,7 @@ impl Sessions {
             // It is newer than what was there, whatever it was renewed before.
             let record = record.clone().with_generation(renewals.max(record.generation()));
             let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
-            if shared.put(&entry, backend).await? == Put::Written {
+            if shared.put(&entry).await? == Put::Written {
                 self.opened().insert(shared.key.clone(), session.downgrade());
                 session.share(entry, shared);
                 return Ok(());
@@ -110,7 +109,7 @@ impl Sessions {
         if known.is_some() {
             return Ok(known);
         }
-        let Some(entry) = shared.load(self.client.runtime().backend()).await? else { return Ok(None) };
+        let Some(entry) = shared.load().await? else { return Ok(None) };
         match entry.standing {
             Standing::Ended(Ended::LoggedOut) => Ok(None),
             Standing::Ended(why) => Err(ended(why, None)),
@@ -138,7 +137,7 @@ impl Sessions {
         for key in self.store.list(&StoreKey::prefix(self.client.issuer(), self.client.id())).await? {
             let Some(account) = key.account() else { continue };
             let shared = self.shared(&account)?;
-            let entry = shared.load(self.client.runtime().backend()).await?;
+            let entry = shared.load().await?;
             if entry.is_some_and(|entry| !matches!(entry.standing, Standing::Ended(_))) {
                 accounts.push(account);
             }
@@ -155,7 +154,7 @@ impl Sessions {
     /// ([`Session::revoke`]); the account is signed out here.
     pub async fn log_out(&self, account: &str) -> Result<Option<IdToken>> {
         let shared = self.shared(account)?;
-        let Some(entry) = shared.end(Ended::LoggedOut, self.client.runtime().backend()).await? else {
+        let Some(entry) = shared.end(Ended::LoggedOut).await? else {
             return Ok(None);
         };
         let known = self.opened().remove(&shared.key).and_then(|session| session.upgrade());

@@ -28,6 +28,8 @@ pub use sealed::SealedStore;
 
 /// Keeps texts under keys. Write one for an engine of your own, and have [`suite`] try it.
 ///
+/// A session waits for it: it gives up by itself on an engine that does not answer, within some seconds.
+///
 /// Whatever it fails with is an [`Error`] of the kind `Store` whose text says what to do next. What cannot be read is never
 /// written over: it may be somebody's only copy.
 ///

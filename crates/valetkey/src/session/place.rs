@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::{Either, select};
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Error, ErrorKind, Reason, Result,
+    Result,
     oauth2::token::{
         TokenRecord,
         refresh::{Ended, Entry, Report, Standing},
@@ -47,8 +47,6 @@ pub(crate) struct Shared {
 
 /// How long a lease lasts unless it is kept up. Longer than a request, so that one that is kept up late is still there.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long a store may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Place {
     /// In this process alone.
@@ -78,16 +76,16 @@ impl Place {
         *self.state() = State::Shared(shared);
     }
 
-    pub(super) async fn lease(&self, backend: &Arc<dyn Backend>) -> Result<Report<TokenRecord>> {
+    pub(super) async fn lease(&self) -> Result<Report<TokenRecord>> {
         let Some(Shared { store, key, owner }) = self.store() else { return Ok(Report::Leased) };
-        let is_ours = within(backend, store.lease(&key, &owner, LEASE)).await?;
+        let is_ours = store.lease(&key, &owner, LEASE).await?;
         Ok(if is_ours { Report::Leased } else { Report::Held })
     }
 
-    pub(super) async fn load(&self, backend: &Arc<dyn Backend>) -> Result<Report<TokenRecord>> {
+    pub(super) async fn load(&self) -> Result<Report<TokenRecord>> {
         match self.store() {
             None => Ok(Report::Loaded(self.own_entry())),
-            Some(shared) => Ok(Report::Loaded(shared.load(backend).await?)),
+            Some(shared) => Ok(Report::Loaded(shared.load().await?)),
         }
     }
 
@@ -98,13 +96,9 @@ impl Place {
         }
     }
 
-    pub(super) async fn put(
-        &self,
-        entry: GrantEntry,
-        backend: &Arc<dyn Backend>,
-    ) -> Result<Report<TokenRecord>> {
+    pub(super) async fn put(&self, entry: GrantEntry) -> Result<Report<TokenRecord>> {
         if let Some(shared) = self.store() {
-            return Ok(match shared.put(&entry, backend).await? {
+            return Ok(match shared.put(&entry).await? {
                 Put::Written => Report::Written,
                 Put::Conflict => Report::Conflict,
             });
@@ -116,9 +110,9 @@ impl Place {
     }
 
     /// Gives the lease back; if that fails, it ends by itself.
-    pub(super) async fn release(&self, backend: &Arc<dyn Backend>) {
+    pub(super) async fn release(&self) {
         if let Some(Shared { store, key, owner }) = self.store() {
-            let _ = within(backend, store.release(&key, &owner)).await;
+            let _ = store.release(&key, &owner).await;
         }
     }
 
@@ -132,52 +126,40 @@ impl Place {
             match select(work.as_mut(), backend.sleep(LEASE / 3)).await {
                 Either::Left((done, _)) => return done,
                 // One that cannot be kept up may still last until the next time.
-                Either::Right(_) => drop(self.lease(backend).await),
+                Either::Right(_) => drop(self.lease().await),
             }
         }
     }
 }
 
 impl Shared {
-    pub(crate) async fn load(&self, backend: &Arc<dyn Backend>) -> Result<Option<GrantEntry>> {
-        let Some(stored) = within(backend, self.store.load(&self.key)).await? else { return Ok(None) };
+    pub(crate) async fn load(&self) -> Result<Option<GrantEntry>> {
+        let Some(stored) = self.store.load(&self.key).await? else { return Ok(None) };
         let (record, standing) = TokenRecord::parse_shared(stored.text.expose())?;
         Ok(Some(Entry { generation: stored.generation, standing, record }))
     }
 
-    pub(crate) async fn put(&self, entry: &GrantEntry, backend: &Arc<dyn Backend>) -> Result<Put> {
+    pub(crate) async fn put(&self, entry: &GrantEntry) -> Result<Put> {
         let text = entry.record.to_shared_text(entry.standing);
-        within(backend, self.store.put(&self.key, entry.generation, &text, None)).await
+        self.store.put(&self.key, entry.generation, &text, None).await
     }
 }
 
 impl Shared {
     /// Marks that the grant has ended, whatever others write meanwhile, and returns what it was; `None` if it had ended, or
     /// never was.
-    pub(crate) async fn end(&self, why: Ended, backend: &Arc<dyn Backend>) -> Result<Option<GrantEntry>> {
+    pub(crate) async fn end(&self, why: Ended) -> Result<Option<GrantEntry>> {
         loop {
-            let Some(entry) = self.load(backend).await? else { return Ok(None) };
+            let Some(entry) = self.load().await? else { return Ok(None) };
             if let Standing::Ended(_) = entry.standing {
                 return Ok(None);
             }
             let mark =
                 Entry { generation: entry.generation + 1, standing: Standing::Ended(why), ..entry.clone() };
             // Whoever came before has written once more, and there is no end to writing but this one.
-            if self.put(&mark, backend).await? == Put::Written {
+            if self.put(&mark).await? == Put::Written {
                 return Ok(Some(entry));
             }
-        }
-    }
-}
-
-/// A store that hangs must not hang the session.
-async fn within<T>(backend: &Arc<dyn Backend>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let work = std::pin::pin!(work);
-    match select(work, backend.sleep(DEADLINE)).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => {
-            let error = Error::new(ErrorKind::Store, Reason::StoreFailed);
-            Err(error.with_detail("it did not answer within 10 seconds"))
         }
     }
 }

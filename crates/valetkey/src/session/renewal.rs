@@ -115,9 +115,9 @@ impl Work {
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
                     Deed::Done(outcome) => break outcome,
-                    Deed::Lease => self.place.lease(self.backend()).await,
-                    Deed::Load => self.place.load(self.backend()).await,
-                    Deed::Put(entry) => self.place.put(entry, self.backend()).await,
+                    Deed::Lease => self.place.lease().await,
+                    Deed::Load => self.place.load().await,
+                    Deed::Put(entry) => self.place.put(entry).await,
                     Deed::Wait(time) => {
                         self.place.holding(self.backend().sleep(time), self.backend()).await;
                         Ok(Report::Go)
@@ -135,7 +135,7 @@ impl Work {
                     Report::StoreFailed
                 });
             };
-            self.place.release(self.backend()).await;
+            self.place.release().await;
             match outcome {
                 // Renewed so long ago that it is too old already.
                 Outcome::Adopted(entry) if entry.record.tokens().is_stale(self.client.runtime().now()) => {

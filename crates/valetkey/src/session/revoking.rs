@@ -39,7 +39,7 @@ impl Session {
         self.0.is_closed.store(true, Ordering::Relaxed);
         if let Some(shared) = self.0.place.store() {
             // Others share it: they hear of it before the server does.
-            shared.end(Ended::LoggedOut, self.0.client.runtime().backend()).await?;
+            shared.end(Ended::LoggedOut).await?;
         }
         let closed = Error::new(ErrorKind::Usage, Reason::SessionClosed);
         let Some(live) = self.0.tokens.shut(closed).await else { return Ok(()) };
