@@ -307,17 +307,13 @@ impl Draft {
 
     /// The request, complete.
     pub(crate) fn into_request(self) -> Result<Request> {
-        let Some((policies, kind)) = self.policies.clone() else { return Ok(self.finish()) };
-        let form = if let Body::Form(form) = &self.body { Some(form.clone()) } else { None };
-        let mut request = self.finish();
-        policies.write(kind, form.as_ref(), &mut request)?;
-        Ok(request)
-    }
-
-    fn finish(self) -> Request {
-        let Self { method, uri, mut headers, body, .. } = self;
+        let Self { method, uri, mut headers, body, policies, .. } = self;
+        let mut form_for_provider = None;
         let body = match body {
             Body::Form(form) => {
+                if policies.is_some() {
+                    form_for_provider = Some(form.clone());
+                }
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::MEDIA_TYPE));
                 wiped(form.into_bytes())
             }
@@ -330,7 +326,10 @@ impl Draft {
         }
         let mut request = Request::new(body);
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
-        request
+        if let Some((policies, kind)) = policies {
+            policies.write(kind, form_for_provider.as_ref(), &mut request)?;
+        }
+        Ok(request)
     }
 }
 

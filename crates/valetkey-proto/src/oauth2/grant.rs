@@ -50,7 +50,8 @@ use crate::{
 struct TokenRequest {
     endpoint: Endpoint,
     strictness: Strictness,
-    requested: Requested,
+    /// In a box, because most grants ask for nothing in particular, and are moved about.
+    requested: Option<Box<Requested>>,
     extra: Form,
     policies: Option<Arc<Policies>>,
     kind: RequestKind,
@@ -87,7 +88,7 @@ impl TokenRequest {
 
     fn to(server: &ServerMetadata, endpoint: Endpoint, kind: RequestKind) -> Self {
         let (strictness, policies) = (Strictness::default(), server.policies().cloned());
-        Self { endpoint, strictness, requested: Requested::new(), extra: Form::new(), policies, kind }
+        Self { endpoint, strictness, requested: None, extra: Form::new(), policies, kind }
     }
 
     /// A request for new tokens, which some providers take elsewhere.
@@ -119,13 +120,22 @@ impl TokenRequest {
     }
 
     fn add_resource(&mut self, resource: ResourceIndicator) -> Result<()> {
-        self.requested = std::mem::take(&mut self.requested).with_resource(resource)?;
-        Ok(())
+        self.ask_for(|requested| requested.with_resource(resource))
     }
 
     fn add_details(&mut self, all: AuthorizationDetails) -> Result<()> {
-        self.requested = std::mem::take(&mut self.requested).with_first_details(all)?;
+        self.ask_for(|requested| requested.with_first_details(all))
+    }
+
+    fn ask_for(&mut self, add: impl FnOnce(Requested) -> Result<Requested>) -> Result<()> {
+        let requested = self.requested.take().map(|requested| *requested).unwrap_or_default();
+        self.requested = Some(Box::new(add(requested)?));
         Ok(())
+    }
+
+    /// Whether the program has said for which APIs.
+    fn has_resources(&self) -> bool {
+        self.requested.as_ref().is_some_and(|requested| !requested.resources().is_empty())
     }
 
     /// The beginning of every token request's form (RFC 6749 §4).
@@ -137,11 +147,13 @@ impl TokenRequest {
 
     /// The request with this form, which is complete but for what the program added.
     fn draft(&self, mut form: Form) -> Draft {
-        for (name, value) in self.requested.parameters() {
+        for (name, value) in self.requested.iter().flat_map(|requested| requested.parameters()) {
             form.push(name, &value);
         }
         form.extend(&self.extra);
-        Draft::post(&self.endpoint, form).for_provider(self.policies.as_ref(), self.kind)
+        let mut draft = Draft::post(&self.endpoint, form);
+        draft.follow(self.policies.as_ref(), self.kind);
+        draft
     }
 
     /// Reads the answer to a request that was handed out at `asked`.

@@ -170,7 +170,7 @@ fn a_code_by_another_name_and_what_callbacks_bring_outlive_the_cookie() {
     assert_eq!(missing.reason(), Reason::MissingParameter);
     let callback = format!("https://app.example/cb?spapi_oauth_code=c&realmId=77&other=1&state={state}");
     let received = open().receive(callback).unwrap();
-    assert_eq!(received.kept().iter().collect::<Vec<_>>(), [("realmId", "77")]);
+    assert_eq!(received.kept().unwrap().iter().collect::<Vec<_>>(), [("realmId", "77")]);
     let grant = AuthorizationCodeGrant::new(&server(rest), received).unwrap();
     let mut call = Call::new(grant, party(ClientAuth::secret_basic("s")));
     let Ok(Step::Send(request, _)) = call.step(Event::Go, &world.env()) else {

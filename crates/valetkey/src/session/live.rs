@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) party: Arc<Party>,
     /// Where the access token may go.
     pub(super) origins: Arc<[Origin]>,
+    /// Whether the access token is shown as a header and without a proof.
+    is_header: bool,
     /// From when until when they are used without a thought, by the clock that is asked for every request.
     good: (SystemTime, SystemTime),
     /// Whether they were got because an API refused the ones before.
@@ -38,10 +40,11 @@ impl Live {
         let tokens = entry.record.tokens();
         let origins = client.origins_of(tokens);
         let party = client.bearer(tokens.access_token().clone(), &origins);
+        let is_header = !tokens.access_token().is_bound() && party.placement().is_none();
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
         let accepted = AtomicBool::new(false);
-        Self { entry, party: Arc::new(party), origins, good, follows_refusal, accepted }
+        Self { entry, party: Arc::new(party), origins, is_header, good, follows_refusal, accepted }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {
@@ -88,9 +91,7 @@ pub struct Bearer(Guard<Option<Arc<Live>>>);
 impl Bearer {
     /// The value of good tokens that need no proof.
     pub(super) fn of(live: Guard<Option<Arc<Live>>>, now: SystemTime) -> Option<Self> {
-        let is_usable = |live: &Arc<Live>| {
-            live.is_good(now) && !live.tokens().access_token().is_bound() && live.party.placement().is_none()
-        };
+        let is_usable = |live: &Arc<Live>| live.is_header && live.is_good(now);
         live.as_ref().is_some_and(is_usable).then_some(Self(live))
     }
 }

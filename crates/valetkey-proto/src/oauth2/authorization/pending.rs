@@ -204,10 +204,10 @@ impl PendingAuthorization {
             Some(_) => Some(TokenResponse::of_callback(&parameters, self.created)?),
             None => None,
         };
-        let mut kept = Kept::default();
+        let mut kept: Option<Box<Kept>> = None;
         for name in &self.asked.otherwise.keep {
             if let Some(value) = part(name) {
-                kept.keep(name, value);
+                kept.get_or_insert_default().keep(name, value);
             }
         }
         let Self { asked, verifier, nonce, state, .. } = self;

@@ -164,7 +164,7 @@ pub struct AuthorizationResponse {
     pub(crate) verifier: CodeVerifier,
     pub(super) nonce: Option<Nonce>,
     pub(super) state: State,
-    pub(super) kept: Kept,
+    pub(super) kept: Option<Box<Kept>>,
 }
 
 impl AuthorizationResponse {
@@ -216,10 +216,10 @@ impl AuthorizationResponse {
         self.token.as_ref()
     }
 
-    /// What the provider's profile keeps of callbacks.
+    /// What the provider's profile keeps of callbacks; `None` if there is nothing.
     #[must_use]
-    pub fn kept(&self) -> &Kept {
-        &self.kept
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
     }
 
     /// The verifier, unless the provider refuses PKCE.

@@ -57,7 +57,7 @@ impl Exchange for AuthorizationCodeGrant {
         form.push("code", self.received.code().map(AuthorizationCode::expose).unwrap_or_default())
             .push("redirect_uri", self.received.redirect_uri().as_str())
             .push("code_verifier", self.received.verifier());
-        if self.request.requested.resources().is_empty() {
+        if !self.request.has_resources() {
             self.received.resources().iter().for_each(|resource| {
                 form.push("resource", resource.as_str());
             });
@@ -66,6 +66,10 @@ impl Exchange for AuthorizationCodeGrant {
     }
 
     fn response(&self, response: Response, asked: Timestamp, _: &Env<'_>) -> Result<TokenResponse> {
-        self.request.read(&response, asked).map(|response| response.with_kept(self.received.kept()))
+        let tokens = self.request.read(&response, asked);
+        match self.received.kept() {
+            None => tokens,
+            Some(kept) => tokens.map(|tokens| tokens.with_kept(kept)),
+        }
     }
 }
