@@ -58,3 +58,18 @@ pub fn user_name(response: &http::Response<Bytes>) -> String {
     let user = String::from_utf8_lossy(response.body());
     user.split("\"sub\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("nobody").to_owned()
 }
+
+/// The pages for those who come from other libraries, so that what they show is compiled and run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../docs/FROM_AUTHLIB.md")]
+    mod from_authlib {}
+    #[doc = include_str!("../docs/FROM_GO_OAUTH2.md")]
+    mod from_go_oauth2 {}
+    #[doc = include_str!("../docs/FROM_OAUTH2_RS.md")]
+    mod from_oauth2_rs {}
+    #[doc = include_str!("../docs/FROM_OAUTHLIB.md")]
+    mod from_oauthlib {}
+    #[doc = include_str!("../docs/FROM_REQUESTS_OAUTHLIB.md")]
+    mod from_requests_oauthlib {}
+}

@@ -4,33 +4,45 @@
 //! Each row says what must come of a login and an API call. Beside that, after a rejection no further request
 //! leaves, nothing ever goes to another host, and it all ends in bounded time and memory.
 
+#[path = "adversary/grants.rs"]
+mod grants;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use libtest_mimic::{Arguments, Failed, Trial};
 use peak_alloc::PeakAlloc;
 use valetkey::{
-    Client, ClientBuilder,
+    Client, ClientBuilder, ProtectedResource, Reason, ResourceServer, Runtime, Session,
     crypto::{CryptoProvider, PrivateKey, SignatureAlgorithm},
+    jose::Jwks,
     oauth1::{self, ClientCredentials},
     oauth2::{
         authorization::{AuthorizationUrl, Callback},
         client::ClientAuth,
+        protected_resource::PresentedToken,
+        server::MetadataSigner,
     },
 };
 use valetkey_http::{Backend, Limits, Request, Response};
 use valetkey_hyper::HyperBackend;
 use valetkey_testkit::{
-    Body, Dpop, Effect, Expect, Fault, Feature, HMAC_SECRET, Place, Provider, ProviderBuilder, block_on,
-    faults, keys,
+    Body, Dpop, Effect, Expect, Fault, Feature, HMAC_SECRET, OpenId, Place, Provider, ProviderBuilder,
+    block_on, faults, keys,
 };
 
 /// The longest that a login may take in virtual time, retries and their waits included.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// Where a login with OAuth 2, a call of the API and the end of it all come by.
-const OAUTH2: [Place; 5] =
-    [Place::Metadata, Place::Authorize, Place::Token, Place::Resource, Place::Revocation];
+const OAUTH2: [Place; 6] = [
+    Place::Metadata,
+    Place::ResourceMetadata,
+    Place::Authorize,
+    Place::Token,
+    Place::Resource,
+    Place::Revocation,
+];
 
 /// Where a login with OAuth 1.0a comes by.
 const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorization, Place::TokenCredentials];
@@ -38,7 +50,12 @@ const OAUTH1: [Place; 3] = [Place::TemporaryCredentials, Place::OwnerAuthorizati
 fn main() {
     let is_here = |fault: &&Fault| OAUTH2.contains(&fault.at) || OAUTH1.contains(&fault.at);
     // The others are for clients of OpenID Connect.
-    let is_ours = |fault: &&Fault| matches!(fault.feature, None | Some(Feature::Assertion | Feature::Dpop));
+    let is_ours = |fault: &&Fault| {
+        use Feature::{Assertion, Dpop, JwtAccessToken, ResourceMetadata, SignedMetadata, StepUp};
+        let Some(feature) = fault.feature else { return true };
+        let others = [Assertion, Dpop, ResourceMetadata, SignedMetadata, JwtAccessToken, StepUp];
+        others.contains(&feature) || grants::has(fault)
+    };
     let rows = || faults().filter(is_here).filter(is_ours).copied();
     let in_process =
         rows().map(|fault| Trial::test(format!("in_process::{}", fault.name), move || in_process(fault)));
@@ -48,7 +65,10 @@ fn main() {
     // What is slow and has to be waited for is so in virtual time alone.
     let is_slow =
         |fault: &Fault| matches!(fault.effect, Effect::SlowHead(_)) && fault.expect == Expect::Accepted;
-    let on_a_port = rows().filter(|fault| fault.holds_on_a_port() && !is_slow(fault));
+    // On a port, whoever answers is inside, and may name what is inside.
+    let is_inside =
+        |fault: &Fault| matches!(fault.expect, Expect::Rejected { reason: Reason::AddressNotAllowed, .. });
+    let on_a_port = rows().filter(|fault| fault.holds_on_a_port() && !is_slow(fault) && !is_inside(fault));
     let over_hyper =
         on_a_port.map(|fault| Trial::test(format!("over_hyper::{}", fault.name), move || over_hyper(fault)));
     let trials = in_process.chain(by_secret).chain(over_hyper).collect();
@@ -119,8 +139,18 @@ const FRACTION: Duration = Duration::from_millis(400);
 /// A provider that knows of what the client of this row uses.
 fn provider(fault: &Fault) -> ProviderBuilder {
     let provider = Provider::builder().fault(*fault);
-    if fault.feature == Some(Feature::Dpop) { provider.dpop(Dpop::Offered) } else { provider }
+    match fault.feature {
+        Some(Feature::Dpop) => provider.dpop(Dpop::Offered),
+        Some(Feature::ResourceMetadata) => provider.resource_metadata(true),
+        Some(Feature::SignedMetadata) => provider.signed_metadata(true),
+        Some(Feature::JwtAccessToken) => provider.openid(OpenId::new()).jwt_access_tokens(API),
+        _ if grants::has(fault) => grants::register(provider),
+        _ => provider,
+    }
 }
+
+/// What the API that reads tokens is called.
+const API: &str = "https://api.test";
 
 /// How the client authenticates.
 #[derive(Clone, Copy)]
@@ -158,6 +188,8 @@ async fn run(
 ) -> valetkey::Result<Response> {
     if OAUTH1.contains(&fault.at) {
         sign_and_call(backend, provider, limits).await
+    } else if grants::has(fault) {
+        grants::get_and_call(fault, backend, provider, limits).await
     } else {
         login_and_call(fault, auth, backend, provider, limits).await
     }
@@ -171,22 +203,77 @@ async fn login_and_call(
     provider: &Provider,
     limits: Limits,
 ) -> valetkey::Result<Response> {
-    let client = Client::builder(backend)
+    let client = Client::builder(Arc::clone(&backend))
         .random(provider.random())
         .limits(limits)
-        .discover(&provider.issuer())
         .redirect_uri("https://client.test/cb")
         .api(&provider.issuer());
-    let client = if fault.feature == Some(Feature::Dpop) { client.dpop() } else { client };
+    let client = match fault.feature {
+        Some(Feature::ResourceMetadata) => {
+            let runtime = Runtime::new(Arc::clone(&backend)).with_limits(limits);
+            let api = ProtectedResource::discover(runtime, &provider.api("me")).await?;
+            client.for_resource(api.metadata())
+        }
+        _ => client.discover(&provider.issuer()),
+    };
+    let client = match fault.feature {
+        Some(Feature::Dpop) => client.dpop(),
+        Some(Feature::SignedMetadata) => client.metadata_signer(signer(provider)?),
+        _ => client,
+    };
     let client = auth.client(client)?.build().await?;
     let (url, pending) = client.authorize().scope("read write").start().await?;
     let callback = callback(provider, &url, |callback| pending.matches(callback));
     let session = client.redeem(pending, &callback).await?;
+    if fault.feature == Some(Feature::JwtAccessToken) {
+        return read_token(&session, backend, provider, limits).await;
+    }
     let response = session.send(get(&provider.api("me"))).await?;
+    if fault.feature == Some(Feature::StepUp) {
+        return Box::pin(step_up(&client, session, provider, response)).await;
+    }
     if fault.at == Place::Revocation {
         session.revoke().await?;
     }
     Ok(response)
+}
+
+/// Asks the user for more until the API is content.
+async fn step_up(
+    client: &Client,
+    mut session: Session,
+    provider: &Provider,
+    mut response: Response,
+) -> valetkey::Result<Response> {
+    while let Some(next) = session.step_up(&response)? {
+        let (url, pending) = next.start().await?;
+        assert!(provider.count(Place::Authorize) < 4, "a loop");
+        session = client.redeem(pending, &callback(provider, &url, |_| true)).await?;
+        response = session.send(get(&provider.api("me"))).await?;
+    }
+    Ok(response)
+}
+
+/// Whoever signs the provider's metadata, by keys that the program has from elsewhere.
+fn signer(provider: &Provider) -> valetkey::Result<MetadataSigner> {
+    let algorithms = [SignatureAlgorithm::Rs256];
+    Ok(MetadataSigner::new(&provider.issuer(), Jwks::parse(&provider.jwks())?, &algorithms))
+}
+
+/// What an API says of the token of a session.
+async fn read_token(
+    session: &Session,
+    backend: Arc<dyn Backend>,
+    provider: &Provider,
+    limits: Limits,
+) -> valetkey::Result<Response> {
+    let api = ResourceServer::builder(backend).limits(limits).discover(&provider.issuer()).resource(API);
+    let api = api.build().await?;
+    let tokens = session.tokens().await?;
+    match api.verify_presented(&PresentedToken::bearer(tokens.access_token().expose())).await {
+        Ok(claims) => Ok(Response::new(claims.subject().to_owned().into())),
+        Err(refusal) => Err(refusal.error().expect("there is a token").clone()),
+    }
 }
 
 /// The same by OAuth 1.0a.
@@ -236,7 +323,7 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
         return Err("a request went astray".into());
     }
     let later: &[Place] = match fault.at {
-        Place::Metadata => &[Place::Authorize, Place::Token, Place::Resource],
+        Place::Metadata | Place::ResourceMetadata => &[Place::Authorize, Place::Token, Place::Resource],
         Place::Authorize => &[Place::Token, Place::Resource],
         Place::TemporaryCredentials => &[Place::OwnerAuthorization, Place::TokenCredentials, Place::Resource],
         Place::OwnerAuthorization => &[Place::TokenCredentials, Place::Resource],
@@ -252,7 +339,7 @@ fn judge(fault: &Fault, provider: &Provider, outcome: valetkey::Result<Response>
 
 /// Whatever goes out once more is signed anew (RFC 7523 §3, RFC 9449 §11.1): at most one more time where the fault is.
 fn nothing_is_signed_twice(fault: &Fault, provider: &Provider) -> Result<(), Failed> {
-    if fault.feature.is_none() {
+    if !matches!(fault.feature, Some(Feature::Assertion | Feature::Dpop)) {
         return Ok(());
     }
     let transcript = provider.transcript();

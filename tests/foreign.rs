@@ -9,8 +9,8 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::{Map, Value, json};
 use valetkey_testkit::{
-    Dpop, DpopNonces, Expect, HMAC_SECRET, Module, OpenId, Place, Provider, RegisteredClient, ResponseMode,
-    ResponseType, SERVICE_ACCOUNT, Served, Task, Verdict, block_on, keys, modules,
+    Dpop, DpopNonces, Expect, Grant, HMAC_SECRET, Module, OpenId, Place, Provider, RegisteredClient,
+    ResponseMode, ResponseType, SERVICE_ACCOUNT, Served, Task, Verdict, block_on, keys, modules,
     oauth1::{self, Rules, SignatureMethod},
 };
 
@@ -68,7 +68,9 @@ fn oauth2_clients_of_others_with_assertions_and_dpop() {
         ("nonces that rotate", DpopNonces::Rotating),
     ];
     let open = |nonces| {
-        let provider = Provider::builder().real_clock().dpop(Dpop::Offered).dpop_nonces(nonces).build();
+        let gateway = RegisteredClient::confidential("gateway", "s3cret").grants([Grant::TokenExchange]);
+        let provider = Provider::builder().real_clock().dpop(Dpop::Offered).dpop_nonces(nonces);
+        let provider = provider.client(gateway).outside_token(OUTSIDE, "alice").build();
         let served = block_on(provider.serve()).expect("a port");
         (provider, served)
     };
@@ -93,12 +95,17 @@ fn oauth2_clients_of_others_with_assertions_and_dpop() {
         .env("PROVIDERS", Value::from(issuers).to_string())
         .env("KEYS", Value::from(keys).to_string())
         .env("SECRET", HMAC_SECRET)
-        .env("ACCOUNT", SERVICE_ACCOUNT);
-    all_is_well(command, 13 * providers.len());
+        .env("ACCOUNT", SERVICE_ACCOUNT)
+        .env("GATEWAY", "s3cret")
+        .env("OUTSIDE", OUTSIDE);
+    all_is_well(command, 14 * providers.len());
     for (name, (provider, _served)) in providers {
         assert_eq!(provider.count(Place::Elsewhere), 0, "a request went astray: {name}");
     }
 }
+
+/// A token of somebody else's, for exchanges.
+const OUTSIDE: &str = "eyJhbGciOi.e30.c2ln";
 
 /// The algorithms of ID tokens that all clients here know.
 const ALGORITHMS: [&str; 2] = ["RS256", "ES256"];

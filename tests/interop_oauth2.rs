@@ -6,6 +6,8 @@
 
 #![expect(clippy::print_stdout, reason = "a skipped test says so, and a failing one how far it got")]
 
+#[path = "interop_oauth2/access_tokens.rs"]
+mod access_tokens;
 #[path = "interop/backend.rs"]
 mod adapter;
 #[path = "interop_oauth2/assertions.rs"]
@@ -18,14 +20,20 @@ mod description;
 mod device;
 #[path = "interop_oauth2/dpop.rs"]
 mod dpop;
+#[path = "interop_oauth2/exchange.rs"]
+mod exchange;
 #[path = "interop_oauth2/herd.rs"]
 mod herd;
 #[path = "interop_oauth2/introspection.rs"]
 mod introspection;
+#[path = "interop_oauth2/legacy.rs"]
+mod legacy;
 #[path = "interop_oauth2/revocation.rs"]
 mod revocation;
 #[path = "interop/server.rs"]
 mod server;
+#[path = "interop_oauth2/wishes.rs"]
+mod wishes;
 
 use std::time::Duration;
 

@@ -18,12 +18,16 @@ use valetkey::{
         assertion::{Assertion, SelfSigned, ServiceAccount},
         authorization::{AuthorizationRequest, Callback},
         client::{AssertionKey, ClientAuth, ClientMetadata},
-        grant::{AuthorizationCodeGrant, JwtBearerGrant, RefreshTokenGrant},
+        grant::{
+            AuthorizationCodeGrant, ExtensionGrant, JwtBearerGrant, RefreshTokenGrant, SamlBearerGrant,
+            TokenExchangeGrant, TokenTypeIdentifier, TypedToken, legacy::PasswordGrant,
+        },
         resource::ResourceRequest,
     },
     sasl,
     seal::{SealingKey, SealingKeys},
     secret::{AccessToken, AuthorizationCode, ClientSecret, RefreshToken, Secret},
+    source::GitHubActions,
 };
 use valetkey_http::{Backend, Limits, Response, backend_fn};
 use valetkey_hyper::HyperBackend;
@@ -32,7 +36,9 @@ use valetkey_proto::{
     crypto::{CryptoProvider, SignatureAlgorithm, SigningKey},
     form::Form,
 };
-use valetkey_testkit::{HMAC_SECRET, OpenId, Place, Provider, block_on, faults, keys};
+use valetkey_testkit::{
+    Grant, HMAC_SECRET, OpenId, Place, Provider, RegisteredClient, block_on, faults, keys,
+};
 
 /// A secret that no text contains by chance.
 const CANARY: &str = "c4n4ry~Secret/42";
@@ -119,8 +125,10 @@ impl Search {
                 "code",
                 "code_verifier",
                 "nonce",
+                "password",
                 "refresh_token",
                 "state",
+                "subject_token",
             ] {
                 self.secrets.extend(entry.param(name).map(|value| value.to_string()));
             }
@@ -405,6 +413,49 @@ fn assertions_show_no_secret() {
 }
 
 #[test]
+fn s_tx_02_grants_and_their_sources_show_no_secret() {
+    let mut search = Search { secrets: vec![CANARY.to_owned()], ..Search::default() };
+    let client =
+        RegisteredClient::confidential("app", SECRET).grants([Grant::TokenExchange, Grant::Password]);
+    let provider = Provider::builder().client(client).outside_token(CANARY, "alice").build();
+    let client = block_on(builder(Arc::new(provider.clone()), &provider).observer(search.observer()).build());
+    let client = client.unwrap();
+    let server = block_on(client.server()).unwrap();
+    let token = || TypedToken::new(Secret::new(CANARY), TokenTypeIdentifier::Jwt);
+    for value in [
+        &token() as &dyn Debug,
+        &TokenExchangeGrant::new(&server, token()).unwrap().with_actor(token()),
+        &SamlBearerGrant::new(&server, Secret::new(CANARY)).unwrap(),
+        &ExtensionGrant::new(&server, "urn:x").unwrap().with_secret("x", &Secret::new(CANARY)).unwrap(),
+        &PasswordGrant::new(&server, "alice", Secret::new(CANARY)).unwrap(),
+        &ClientAuth::saml_assertion(CANARY),
+        &GitHubActions::new("https://run.example/", Secret::new(CANARY)),
+        &client.exchange(token()).actor(token()),
+        &client.saml_bearer(token()),
+        &client.extension_grant("urn:x").secret("x", Secret::new(CANARY)),
+        &client.legacy().password("alice", CANARY),
+    ] {
+        search.debug(value);
+    }
+    let ticket = client.exchange(token()).requested_token_type(TokenTypeIdentifier::Jwt);
+    let ticket = block_on(ticket.once()).unwrap();
+    search.secrets.push(ticket.token().expose().to_owned());
+    search.debug(&ticket);
+    for fault in faults().filter(|fault| fault.at == Place::Token) {
+        provider.set_fault(*fault);
+        if let Err(error) = block_on(client.exchange(token()).once()) {
+            search.error(&error);
+        }
+        if let Err(error) = block_on(client.legacy().password("alice", CANARY).sign_in()) {
+            search.error(&error);
+        }
+        provider.clear_faults();
+    }
+    search.learn(&provider);
+    search.finish();
+}
+
+#[test]
 fn what_is_logged_shows_no_secret() {
     let provider = Provider::builder().openid(OpenId::new()).build();
     let mut search = Search { secrets: vec![SECRET.to_owned()], ..Search::default() };
@@ -436,7 +487,7 @@ fn errors_of_an_http_client_show_no_secret() {
         let error = runtime.block_on(async {
             let backend = Arc::new(HyperBackend::builder().no_proxy().build().unwrap());
             search.debug(&backend);
-            login(&mut search, backend, &provider).await.unwrap_err()
+            Box::pin(login(&mut search, backend, &provider)).await.unwrap_err()
         });
         search.error(&error);
         search.learn(&provider);

@@ -8,7 +8,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use valetkey_http::{Response, Unframed};
+use valetkey_http::{Addresses, Response, Unframed};
 use valetkey_proto::{
     Advice, Call, Error, ErrorKind, Event, Flow, Party, Step, Timestamp,
     header::Challenge,
@@ -16,7 +16,8 @@ use valetkey_proto::{
         authorization::AuthorizationRequest,
         client::{ClientAuth, ClientMetadata},
         grant::ClientCredentialsGrant,
-        server::{Issuer, ServerMetadata},
+        protected_resource::{ResourceIdentifier, ResourceMetadata},
+        server::{Issuer, ServerMetadata, WellKnown},
         token::{Strictness, TokenRecord, TokenResponse, TokenSet},
     },
     sasl::Mechanism,
@@ -263,6 +264,33 @@ fn client_credentials() -> Call<ClientCredentialsGrant> {
     let party = Party::client(issuer, client.id(), client.auth()).expect("a party");
     let grant = ClientCredentialsGrant::new(&server, &client).expect("a grant");
     Call::new(grant, party.into())
+}
+
+/// The metadata document of the API `https://api.example/v1`.
+///
+/// What is taken names this API and a few servers that are safe, and what is asked of them goes to public addresses.
+pub fn resource_metadata(data: &[u8]) {
+    let resource = ResourceIdentifier::parse("https://api.example/v1").expect("an API");
+    let metadata = match ResourceMetadata::parse(&resource, &Bytes::copy_from_slice(data)) {
+        Ok(metadata) => metadata,
+        Err(error) => return assert_harmless(&error),
+    };
+    assert_eq!(metadata.extra::<String>("resource").as_deref(), Some("https://api.example/v1"));
+    let _ = (metadata.scopes().count(), metadata.supports_dpop("ES256"), metadata.name().is_some());
+    assert!(metadata.authorization_servers().len() <= 32);
+    for issuer in metadata.authorization_servers() {
+        let url = issuer.metadata_url(&WellKnown::AuthorizationServer).expect("an issuer");
+        assert_safe(&url);
+        let is_own = url.uri().host().is_some_and(|host| host.eq_ignore_ascii_case("api.example"));
+        assert!(is_own || url.addresses() == Addresses::Public, "{issuer}");
+        assert_eq!(metadata.server(Some(issuer.as_str())).expect("it is listed"), issuer);
+    }
+    for name in ["jwks_uri", "resource_documentation", "resource_policy_uri", "resource_tos_uri"] {
+        match metadata.endpoint(name) {
+            Ok(endpoint) => assert_safe(&endpoint),
+            Err(error) => assert_harmless(&error),
+        }
+    }
 }
 
 /// The metadata document of `https://as.example`.

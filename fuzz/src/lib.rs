@@ -12,7 +12,7 @@ mod jose;
 mod urls;
 mod world;
 
-pub use answers::{challenge, error_response, metadata, sasl, stored, token_response};
+pub use answers::{challenge, error_response, metadata, resource_metadata, sasl, stored, token_response};
 pub use browser::{callback, form, sealed};
 pub use calls::call;
 pub use jose::{jwe, jwt, keys};
@@ -22,7 +22,7 @@ pub use urls::urls;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their binaries and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("call", call),
     ("callback", callback),
     ("challenge", challenge),
@@ -32,6 +32,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("jwt", jwt),
     ("keys", keys),
     ("metadata", metadata),
+    ("resource_metadata", resource_metadata),
     ("sasl", sasl),
     ("sealed", sealed),
     ("stored", stored),

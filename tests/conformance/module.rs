@@ -82,6 +82,7 @@ fn response_type(run: &Run) -> ResponseType {
         testkit::ResponseType::CodeIdTokenToken => ResponseType::CodeIdTokenToken,
         testkit::ResponseType::IdToken => ResponseType::IdToken,
         testkit::ResponseType::IdTokenToken => ResponseType::IdTokenToken,
+        testkit::ResponseType::Token => ResponseType::LegacyToken,
     }
 }
 

@@ -1,6 +1,7 @@
-// Drives providers of OAuth 2 with the client openid-client: assertions (RFC 7523) and DPoP (RFC 9449).
+// Drives providers of OAuth 2 with the client openid-client: assertions (RFC 7523), DPoP (RFC 9449) and token exchange
+// (RFC 8693).
 // usage: MODULES=folder-with-node_modules PROVIDERS='{"nonces":"http://127.0.0.1:PORT"}' KEYS='{"ES256":{...}}' SECRET=... \
-//        ACCOUNT=... node oauth2_clients.mjs
+//        ACCOUNT=... GATEWAY=secret OUTSIDE=token node oauth2_clients.mjs
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,7 +12,7 @@ const [oc, jose] = await Promise.all([load('openid-client'), load('jose')]);
 
 const providers = JSON.parse(process.env.PROVIDERS);
 const keys = JSON.parse(process.env.KEYS);
-const { SECRET, ACCOUNT } = process.env;
+const { SECRET, ACCOUNT, GATEWAY, OUTSIDE } = process.env;
 const CB = 'https://client.test/cb';
 const NATIVE = 'http://127.0.0.1:9999/cb';
 
@@ -117,6 +118,21 @@ for (const [nonces, base] of Object.entries(providers)) {
       oc.genericGrantRequest(config, 'urn:ietf:params:oauth:grant-type:jwt-bearer', { assertion });
     assert((await call(config, base, await grant())).sub === ACCOUNT, 'whose token?');
     await refused(grant(), 'invalid_grant');
+  });
+  await t(`${nonces}: token exchange`, async () => {
+    const config = await discover(base, 'gateway', oc.ClientSecretBasic(GATEWAY));
+    const kind = (name) => `urn:ietf:params:oauth:token-type:${name}`;
+    const exchange = (parameters) =>
+      oc.genericGrantRequest(config, 'urn:ietf:params:oauth:grant-type:token-exchange', parameters);
+    const subject = { subject_token: OUTSIDE, subject_token_type: kind('jwt') };
+    const tokens = await exchange({ ...subject, actor_token: OUTSIDE, actor_token_type: kind('jwt') });
+    assert(tokens.issued_token_type === kind('access_token'), tokens.issued_token_type);
+    const said = await call(config, base, tokens);
+    assert(said.sub === 'alice' && said.act.sub === 'alice', 'whose token?');
+    const again = { subject_token: tokens.access_token, subject_token_type: kind('access_token') };
+    assert((await call(config, base, await exchange(again))).sub === 'alice', 'whose token?');
+    await refused(exchange({ ...subject, subject_token: 'unknown' }), 'invalid_grant');
+    await refused(exchange({ ...subject, actor_token: OUTSIDE }), 'invalid_request');
   });
 }
 console.log(`\n${passed} passed, ${failed.length} failed${failed.length ? `: ${failed.join('; ')}` : ''}`);

@@ -111,6 +111,18 @@ fn the_readme_is_the_documentation_of_the_main_crate() {
 }
 
 #[test]
+fn every_page_with_code_is_compiled() {
+    let lib = page("examples/lib.rs").expect("the crate whose doc-tests the pages are");
+    let found: Vec<_> = files()
+        .into_iter()
+        .filter(|file| file.path.starts_with("docs/") && file.text.contains("```rust"))
+        .filter(|file| !lib.contains(&format!("#[doc = include_str!(\"../{}\")]", file.path)))
+        .map(|file| file.path)
+        .collect();
+    none("nothing compiles the snippets of these pages", &found);
+}
+
+#[test]
 fn the_script_of_all_checks_can_be_run() {
     let output = Command::new("git")
         .args(["ls-files", "--stage", ".ci/run"])

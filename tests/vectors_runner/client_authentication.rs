@@ -15,7 +15,7 @@ use valetkey_proto::{
     },
     oauth2::{
         client::{ClientAuth, ClientId},
-        grant::JwtBearerGrant,
+        grant::{JwtBearerGrant, SamlBearerGrant},
         server::{Issuer, ServerMetadata},
     },
 };
@@ -33,6 +33,7 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("verify_assertion"), _) => return verify(case),
         (Some("assertion"), _) => return assertion(case),
         (_, Some("urn:ietf:params:oauth:grant-type:jwt-bearer")) => return grant(case),
+        (_, Some("urn:ietf:params:oauth:grant-type:saml2-bearer")) => return saml(case),
         _ => {}
     }
     let method = match (case.text("op"), case.input.get("auth")) {
@@ -133,13 +134,30 @@ fn claims(request: &Request) -> Value {
 }
 
 fn grant(case: &Case) -> Answer {
-    let checks = Checks::of(case);
-    let issuer = Issuer::parse("https://as.example")?;
-    let server = ServerMetadata::new(issuer.clone()).with_token_endpoint("https://as.example/token")?;
-    let mut grant = JwtBearerGrant::given(&server, case.text("assertion").expect("an assertion").into())?;
+    let mut grant = JwtBearerGrant::given(&server()?, case.text("assertion").expect("an assertion").into())?;
     if let Some(scope) = case.text("scope") {
         grant = grant.with_scope(scope)?;
     }
+    unnamed(case, grant)
+}
+
+fn saml(case: &Case) -> Answer {
+    let mut grant = SamlBearerGrant::new(&server()?, case.text("assertion").expect("an assertion").into())?;
+    if let Some(scope) = case.text("scope") {
+        grant = grant.with_scope(scope)?;
+    }
+    unnamed(case, grant)
+}
+
+fn server() -> Result<ServerMetadata, Stop> {
+    let server = ServerMetadata::new(Issuer::parse("https://as.example")?);
+    Ok(server.with_token_endpoint("https://as.example/token")?)
+}
+
+/// The request of a client that is known by its assertion alone.
+fn unnamed(case: &Case, grant: impl Exchange) -> Answer {
+    let checks = Checks::of(case);
+    let issuer = Issuer::parse("https://as.example")?;
     let party = Party::client(issuer, &ClientId::parse("c1")?, &ClientAuth::unnamed())?;
     compare(&checks, &World::new().first_request(Call::new(grant, party.into()))?, &[]);
     checks.done()

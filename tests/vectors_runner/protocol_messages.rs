@@ -10,6 +10,7 @@ use valetkey_proto::{
     crypto::{RemoteKey, SignatureAlgorithm, SigningKey},
     endpoint::Origin,
     oauth2::{
+        ResourceIndicator,
         authorization::AuthorizationRequest,
         binding::Dpop,
         client::{ClientAuth, ClientMetadata},
@@ -21,6 +22,7 @@ use valetkey_proto::{
 };
 
 mod device;
+mod grants;
 mod introspection;
 mod openid;
 mod revocation;
@@ -42,6 +44,9 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("authorization_code")) => code_request(case),
         (Some("request"), Some("refresh_token")) => refresh_request(case),
         (Some("request"), Some("client_credentials")) => client_credentials_request(case),
+        (Some("request"), Some("password")) => grants::password(case),
+        (Some("request"), Some("token_exchange")) => grants::exchange_request(case),
+        (Some("response"), Some("token_exchange")) => grants::exchange_response(case),
         (Some("request"), Some("resource")) => resource_request(case),
         (Some("request"), Some("registration")) => openid::registration_request(case),
         (Some("response"), Some("registration")) => openid::registration_response(case),
@@ -52,6 +57,7 @@ pub(crate) fn run(case: &Case) -> Answer {
         (Some("request"), Some("revocation")) => revocation::request(case),
         (Some("response"), Some("revocation")) => revocation::response(case),
         (Some("response"), Some("introspection")) => introspection::response(case),
+        (Some("response"), Some("userinfo")) => openid::user_info(case),
         (Some("response"), Some("webfinger")) => openid::webfinger(case),
         (Some("jar_verify"), None) => openid::request_object(case),
         (Some("authorization_url"), Some("end_session")) => openid::end_session(case),
@@ -122,9 +128,9 @@ fn authorization_request(case: &Case) -> Result<AuthorizationRequest, Stop> {
                 request.with_dpop(&Dpop::new(key, &World::new().crypto)?)?
             }
             // RFC 8707 §2: one parameter for each.
-            "resource" => {
-                values.iter().try_fold(request, |request, value| request.with_parameter(name, value))?
-            }
+            "resource" => values.iter().try_fold(request, |request, value| {
+                request.with_resource(ResourceIndicator::parse(value)?)
+            })?,
             _ => request.with_parameter(name, &values.join(" "))?,
         };
     }

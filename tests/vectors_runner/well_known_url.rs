@@ -1,8 +1,12 @@
-//! RFC 8414 §3, OpenID Connect Discovery §4: where metadata lies, and whose it is.
+//! RFC 8414 §3, OpenID Connect Discovery §4, RFC 9728 §3: where metadata lies, and whose it is.
 
 use valetkey_proto::{
-    Call,
-    oauth2::server::{Issuer, MetadataRequest, WellKnown},
+    Call, Exchange,
+    endpoint::Endpoint,
+    oauth2::{
+        protected_resource::{ResourceIdentifier, ResourceMetadataRequest},
+        server::{Issuer, MetadataRequest, WellKnown},
+    },
 };
 
 use super::{
@@ -15,23 +19,31 @@ pub(crate) fn run(case: &Case) -> Answer {
     match case.text("op") {
         Some("url") => url(case),
         Some("validate") => validate(case),
+        Some("validate_resource") => validate_resource(case),
         other => Err(Stop::unanswered(format!("op={}", other.unwrap_or_default()))),
     }
 }
 
 /// Identifier and kind of document in, URL out: of the request that is sent for it.
 fn url(case: &Case) -> Answer {
-    let checks = Checks::of(case);
+    let identifier = case.text("identifier").expect("an identifier");
     let document = match case.text("kind").expect("a kind of document") {
         "openid-configuration" => WellKnown::OpenId,
         "oauth-authorization-server" => WellKnown::AuthorizationServer,
-        // Its identifier is a resource's, which keeps a terminating slash (RFC 9728 §3.1).
-        "oauth-protected-resource" => return Err(Stop::unanswered("kind=oauth-protected-resource")),
+        "oauth-protected-resource" => {
+            let resource = ResourceIdentifier::parse(identifier)?;
+            let request = ResourceMetadataRequest::new(&resource)?;
+            return asked_at(case, &resource.metadata_url()?, request);
+        }
         other => WellKnown::Application(other.into()),
     };
-    let issuer = Issuer::parse(case.text("identifier").expect("an identifier"))?;
-    let url = issuer.metadata_url(&document)?;
-    let request = World::new().first_request(Call::anonymous(MetadataRequest::new(&issuer, &document)?))?;
+    let issuer = Issuer::parse(identifier)?;
+    asked_at(case, &issuer.metadata_url(&document)?, MetadataRequest::new(&issuer, &document)?)
+}
+
+fn asked_at(case: &Case, url: &Endpoint, request: impl Exchange) -> Answer {
+    let checks = Checks::of(case);
+    let request = World::new().first_request(Call::anonymous(request))?;
     if request.uri() != url.uri() {
         checks.wrong("the request goes elsewhere");
     }
@@ -50,5 +62,17 @@ fn validate(case: &Case) -> Answer {
     let call = Call::anonymous(MetadataRequest::new(&issuer, &WellKnown::AuthorizationServer)?);
     let server = World::new().play(call, &answer)?;
     checks.same("ok", *server.issuer() == issuer);
+    checks.done()
+}
+
+/// A document in: is it this API's?
+fn validate_resource(case: &Case) -> Answer {
+    let checks = Checks::of(case);
+    let resource = ResourceIdentifier::parse(case.text("expected_resource").expect("a resource"))?;
+    let json = [("content-type", "application/json")];
+    let answer = response(200, json, case.input["document"].to_string());
+    let call = Call::anonymous(ResourceMetadataRequest::new(&resource)?);
+    let metadata = World::new().play(call, &answer)?;
+    checks.same("ok", *metadata.resource() == resource);
     checks.done()
 }

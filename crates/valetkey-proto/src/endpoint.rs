@@ -163,6 +163,13 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// Scheme and authority of an absolute URL, and what comes behind them.
+pub(crate) fn origin_and_rest(url: &str) -> (&str, &str) {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(start..).and_then(|rest| rest.find(['/', '?']));
+    url.split_at(end.map_or(url.len(), |at| start + at))
+}
+
 /// `host [":" port]` (RFC 3986 §3.2). `http::Uri` takes more, such as text behind a bracket or a port beyond
 /// 65535, passes over it, and so names a host and a port that other readers would not find there.
 pub(crate) fn is_host_and_port(authority: &str) -> bool {
@@ -266,6 +273,20 @@ fn parts(uri: &Uri) -> Option<(bool, u16)> {
     Some((secure, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })))
 }
 
+/// The scheme of an absolute URI without a fragment (RFC 3986 §4.3), and what is behind it; `None` for what is none or is
+/// too long, and for one with marks that RFC 3986 does not have and that end an attribute of HTML.
+pub(crate) fn absolute(text: &str) -> Option<(&str, &str)> {
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.len() > MAX_URL || !printable || text.contains(['#', '\\', '"', '<', '>']) {
+        return None;
+    }
+    let (scheme, rest) = text.split_once(':')?;
+    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_scheme =
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(in_scheme);
+    (is_scheme && !rest.is_empty()).then_some((scheme, rest))
+}
+
 /// Where the browser comes back to (RFC 6749 §3.1.2), byte for byte as it was registered.
 ///
 /// It may be of any scheme (`com.example.app:/cb`), which is why it is no [`Endpoint`]: nothing is sent there.
@@ -290,18 +311,7 @@ impl RedirectUri {
     /// scheme that browsers run (`javascript:`, `data:`, `vbscript:`).
     pub fn parse(text: &str) -> Result<Self> {
         let error = |reason| Error::new(ErrorKind::Config, reason).with_detail("redirect URI");
-        let printable = text.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
-        if text.len() > MAX_URL || !printable || text.contains(['#', '\\', '"', '<', '>']) {
-            return Err(error(Reason::InvalidUrl));
-        }
-        let Some((scheme, rest)) = text.split_once(':') else { return Err(error(Reason::InvalidUrl)) };
-        let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            || !scheme.bytes().all(is_scheme)
-            || rest.is_empty()
-        {
-            return Err(error(Reason::InvalidUrl));
-        }
+        let (scheme, _) = absolute(text).ok_or_else(|| error(Reason::InvalidUrl))?;
         match scheme.to_ascii_lowercase().as_str() {
             "https" | "http" => {
                 drop(Endpoint::parse(text).map_err(|error| error.with_detail("redirect URI"))?)

@@ -63,7 +63,7 @@ pub enum ErrorKind {
     Transport,
     /// It took too long.
     Timeout,
-    /// A store could not read or write.
+    /// A store, or another place where the program has its tokens, could not be read or written.
     Store,
 }
 
@@ -118,6 +118,8 @@ pub enum Reason {
     StoreFailed,
     /// What a store keeps can be read or written by others.
     StoreInsecure,
+    /// A source of tokens gave none: a file, a command, a variable of the environment.
+    SourceFailed,
 
     // --- the server or the user said no ---
     /// The authorization response is an error: the user or the server refused.
@@ -126,6 +128,8 @@ pub enum Reason {
     RequestDenied,
     /// A refresh token was refused for good: sign in again.
     RefreshDenied,
+    /// Somebody signed out, here or elsewhere: sign in again.
+    LoggedOut,
     /// A refresh token was refused after a request with it whose answer was lost: the server had taken that one,
     /// and nobody has what it answered. Sign in again.
     RotationLost,
@@ -134,6 +138,11 @@ pub enum Reason {
     CodeConsumed,
     /// The server answered 401 or 403 with a challenge.
     Challenged,
+    /// An API demands more than its tokens have, and asking for it would bring nothing new: they have it already, as far as
+    /// is known, or it was asked for just before and not granted.
+    StepUpFutile,
+    /// An API demands more again and again: the user is not asked once more for the same operation.
+    StepUpExhausted,
     /// The server demands a nonce in the DPoP proof, and names none that can be used, or does not take the one it named.
     NonceDemanded,
     /// The server refused the access token of a request that must not be sent again.
@@ -299,6 +308,7 @@ impl Error {
             self.0.reason,
             Reason::AuthorizationDenied
                 | Reason::CodeConsumed
+                | Reason::LoggedOut
                 | Reason::MissingRefreshToken
                 | Reason::OutcomeUnknown
                 | Reason::PendingExpired
@@ -493,11 +503,13 @@ impl Reason {
             Self::NotKept => "the tokens could not be kept",
             Self::StoreFailed => "the store did not do what it was asked",
             Self::StoreInsecure => "others can read or write what is kept",
+            Self::SourceFailed => "a source of tokens gave none",
             Self::SessionClosed => "the session was closed",
             Self::AuthorizationDenied => "authorization was refused",
             Self::RequestDenied => "the server refused the request",
             Self::RefreshDenied => "the server refused the refresh token",
             Self::CodeConsumed => "the device code was used up by a poll whose answer was lost",
+            Self::LoggedOut => "somebody signed out",
             Self::RotationLost => "the answer to the last refresh was lost, and the refresh token with it",
             Self::NotReplayed => "the access token was refused, and the request must not be sent again",
             Self::Challenged => "the server demands authorization",
@@ -545,6 +557,10 @@ impl Reason {
             Self::ConnectionLost => "the connection broke",
             Self::OutcomeUnknown => "the outcome is unknown, and the request must not be sent again",
             Self::TimedOut => "a deadline passed",
+            Self::StepUpFutile => {
+                "the API demands what the tokens have, or what was not granted when it was asked for"
+            }
+            Self::StepUpExhausted => "the API demands more again and again",
             Self::RedirectFollowed => "the HTTP client followed a redirect by itself",
         }
     }

@@ -19,12 +19,12 @@ use crate::{
     form::{self, Form},
     oauth1,
     oauth2::{
-        client::{Asserted, ClientAuth, ClientId, Method},
+        client::{Asserted, ClientAuth, ClientId, Method, SAML_BEARER},
         profile::{Policies, RequestKind},
         resource::Placement,
         server::{Issuer, ServerMetadata},
     },
-    secret::{AccessToken, ClientSecret, Wiped, wiped},
+    secret::{AccessToken, ClientSecret, Secret, Wiped, wiped},
 };
 
 /// One side of a relation with one server, shared by all calls to it.
@@ -51,6 +51,7 @@ enum Auth {
     /// A public client names itself (RFC 6749 §3.2.1).
     Public(ClientId),
     Assertion(Box<Asserted>),
+    Saml(ClientId, Secret),
     Bearer(AccessToken, Arc<[Origin]>),
     OAuth1(Box<oauth1::Signer>),
 }
@@ -74,6 +75,7 @@ impl Party {
             Method::Unnamed => Auth::None,
             Method::None => Auth::Public(id.clone()),
             Method::Assertion(key) => Auth::Assertion(Box::new(Asserted::new(&issuer, id, key)?)),
+            Method::Saml(assertion) => Auth::Saml(id.clone(), assertion.clone()),
             Method::Post(secret) => Auth::Post(id.clone(), secret.clone()),
             Method::Basic(secret) => Auth::Basic(encoded(id, secret)?),
             Method::BasicAndId(secret) => Auth::BasicAndId(encoded(id, secret)?, id.clone()),
@@ -205,6 +207,13 @@ impl Party {
                 refuse_credentials(draft, &["client_secret", "client_assertion", "client_assertion_type"])?;
                 client.append(draft, env)?;
             }
+            Auth::Saml(id, assertion) => {
+                refuse_credentials(draft, &["client_id", "client_secret", "client_assertion"])?;
+                let form = draft.form_mut().ok_or_else(no_form)?;
+                form.push("client_id", id.as_str())
+                    .push("client_assertion_type", SAML_BEARER)
+                    .push("client_assertion", assertion.expose());
+            }
             Auth::Bearer(token, origins) => {
                 check_origin(origins, draft.uri())?;
                 refuse_credentials(draft, &[])?;
@@ -293,6 +302,7 @@ impl fmt::Debug for Party {
             Auth::Post(..) => "post",
             Auth::Public(_) => "public",
             Auth::Assertion(_) => "assertion",
+            Auth::Saml(..) => "saml",
             Auth::BasicAndId(..) => "basic",
             Auth::Bearer(..) => "bearer",
             Auth::OAuth1(_) => "oauth1",

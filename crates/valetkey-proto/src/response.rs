@@ -1,5 +1,6 @@
 //! The one reader of answers: status, media type, JSON or form or error object.
 
+pub(crate) mod document;
 pub(crate) mod members;
 pub(crate) mod unique;
 pub(crate) mod value;

@@ -183,6 +183,20 @@ impl ProviderBuilder {
         self
     }
 
+    /// Takes this token of somebody else's, which is about this user or workload: in an
+    /// [exchange](crate::Grant::TokenExchange) as whatever it is said to be, and as a
+    /// [SAML assertion](crate::Grant::SamlBearer).
+    pub fn outside_token(mut self, token: impl Into<String>, about: impl Into<String>) -> Self {
+        self.settings.outside_tokens.push((token.into(), about.into()));
+        self
+    }
+
+    /// Gives a user a [password](crate::Grant::Password); nobody has one by default.
+    pub fn password(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.passwords.push((user.into(), password.into()));
+        self
+    }
+
     /// What it makes of DPoP; nothing by default.
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.settings.dpop = dpop;
@@ -192,6 +206,18 @@ impl ProviderBuilder {
     /// Where proofs of possession must have a nonce; nowhere by default.
     pub fn dpop_nonces(mut self, nonces: DpopNonces) -> Self {
         self.settings.dpop_nonces = nonces;
+        self
+    }
+
+    /// The APIs that tokens can be for (RFC 8707); whatever is asked for by default.
+    pub fn resources<'a>(mut self, resources: impl IntoIterator<Item = &'a str>) -> Self {
+        self.settings.resources = Some(resources.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// Whether only the first of all authorization details is granted (RFC 9396 §7); all are by default.
+    pub fn narrows_details(mut self, narrows: bool) -> Self {
+        self.settings.narrows_details = narrows;
         self
     }
 
@@ -211,6 +237,28 @@ impl ProviderBuilder {
     /// ```
     pub fn openid(mut self, openid: OpenId) -> Self {
         self.settings.openid = Some(openid);
+        self
+    }
+
+    /// Whether the APIs describe themselves (RFC 9728), and say so when they refuse a request; they do by default not.
+    ///
+    /// Each of `me`, `admin` and `echo` is an API of its own, whose tokens are the provider's.
+    pub fn resource_metadata(mut self, described: bool) -> Self {
+        self.settings.describes_apis = described;
+        self
+    }
+
+    /// Whether the provider signs its metadata and that of its APIs (RFC 8414 §2.1), as its issuer, by
+    /// [its keys](Provider::jwks); it does by default not.
+    pub fn signed_metadata(mut self, signed: bool) -> Self {
+        self.settings.signs_metadata = signed;
+        self
+    }
+
+    /// Makes access tokens JWTs that are for this API (RFC 9068). The keys are published if the provider is one of
+    /// [OpenID Connect](Self::openid).
+    pub fn jwt_access_tokens(mut self, audience: impl Into<String>) -> Self {
+        self.settings.jwt_access_tokens = Some(audience.into());
         self
     }
 

@@ -3,11 +3,13 @@
 mod authorize;
 mod client_auth;
 mod device;
+mod grant;
 mod introspection;
 mod metadata;
 mod oauth1;
 mod openid;
 pub(crate) mod page;
+mod protected_resource;
 mod resource;
 mod revocation;
 mod token;
@@ -27,6 +29,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Metadata,
+    ResourceMetadata,
     Authorize,
     Decision,
     Token,
@@ -44,6 +47,8 @@ pub(crate) enum Route {
     Me,
     Admin,
     Echo,
+    /// An API that wants what its URL says.
+    Demanding,
     /// OAuth 1.0a (RFC 5849).
     Temporary1,
     Authorize1,
@@ -64,6 +69,9 @@ impl Route {
         {
             return route;
         }
+        if protected_resource::described(settings, path).is_some() {
+            return Self::ResourceMetadata;
+        }
         if path.contains("/.well-known/") {
             let published = settings.documents.iter().any(|document| document.path(&issuer.path) == path);
             return if published { Self::Metadata } else { Self::Nowhere };
@@ -78,6 +86,7 @@ impl Route {
             Some("/api/me") => Self::Me,
             Some("/api/admin") => Self::Admin,
             Some("/api/echo") => Self::Echo,
+            Some(path) if path.starts_with("/api/demanding") => Self::Demanding,
             Some("/oauth1/request_token") => Self::Temporary1,
             Some("/oauth1/authorize") => Self::Authorize1,
             Some("/oauth1/authorize/decision") => Self::Decision1,
@@ -108,6 +117,7 @@ impl Route {
     pub(crate) fn place(self, path: &str) -> Place {
         match self {
             Self::Metadata => Place::Metadata,
+            Self::ResourceMetadata => Place::ResourceMetadata,
             Self::Authorize | Self::Decision => Place::Authorize,
             Self::Token => Place::Token,
             Self::Revocation => Place::Revocation,
@@ -119,7 +129,7 @@ impl Route {
             Self::Register | Self::Registered => Place::Registration,
             Self::Claims => Place::Claims,
             Self::WebFinger => Place::WebFinger,
-            Self::Me | Self::Admin | Self::Echo | Self::Api1 => Place::Resource,
+            Self::Me | Self::Admin | Self::Echo | Self::Demanding | Self::Api1 => Place::Resource,
             Self::Temporary1 => Place::TemporaryCredentials,
             Self::Authorize1 | Self::Decision1 => Place::OwnerAuthorization,
             Self::Token1 => Place::TokenCredentials,
@@ -132,7 +142,12 @@ impl Route {
     pub(crate) fn answer(self, state: &mut State, asked: Asked<'_>) -> Answer {
         let (is_get, is_post) = (asked.method == Method::GET, asked.method == Method::POST);
         let allowed = match self {
-            Self::Metadata | Self::Authorize1 | Self::Keys | Self::Claims | Self::WebFinger => is_get,
+            Self::Metadata
+            | Self::ResourceMetadata
+            | Self::Authorize1
+            | Self::Keys
+            | Self::Claims
+            | Self::WebFinger => is_get,
             // OpenID Connect Core §3.1.2.1 wants both.
             Self::Authorize => is_get || is_post && state.settings.openid.is_some(),
             Self::UserInfo | Self::EndSession => is_get || is_post,
@@ -141,13 +156,14 @@ impl Route {
             Self::Registered => is_get || [Method::PUT, Method::DELETE].contains(asked.method),
             // RFC 5849 §2.1 wants POST; the field sends GET too.
             Self::Temporary1 | Self::Token1 => is_get || is_post,
-            Self::Me | Self::Admin | Self::Echo | Self::Api1 | Self::Nowhere => true,
+            Self::Me | Self::Admin | Self::Echo | Self::Demanding | Self::Api1 | Self::Nowhere => true,
         };
         if !allowed {
             return Answer::not_allowed();
         }
         let answered = match self {
-            Self::Metadata => Ok(metadata::answer(&state.settings)),
+            Self::Metadata => Ok(metadata::answer(state, asked.now)),
+            Self::ResourceMetadata => Ok(protected_resource::answer(state, asked)),
             Self::Authorize => Ok(authorize::answer(state, asked)),
             Self::Decision => Ok(authorize::decide(state, asked)),
             Self::Token => token::answer(state, asked),
@@ -164,6 +180,7 @@ impl Route {
             Self::Me => Ok(resource::me(state, asked)),
             Self::Admin => Ok(resource::admin(state, asked)),
             Self::Echo => Ok(resource::echo(state, asked)),
+            Self::Demanding => Ok(resource::demanding(state, asked)),
             Self::Temporary1 => Ok(oauth1::answered(state, asked, oauth1::temporary)),
             Self::Authorize1 => Ok(oauth1::authorize(state, asked)),
             Self::Decision1 => Ok(oauth1::decide(state, asked)),
@@ -174,7 +191,9 @@ impl Route {
         let answer = answered.unwrap_or_else(Answer::from);
         match self {
             Self::Token => with_next_nonce(state, Side::Token, answer),
-            Self::Me | Self::Admin | Self::Echo | Self::UserInfo => with_next_nonce(state, Side::Api, answer),
+            Self::Me | Self::Admin | Self::Echo | Self::Demanding | Self::UserInfo => {
+                with_next_nonce(state, Side::Api, answer)
+            }
             _ => answer,
         }
     }

@@ -78,6 +78,20 @@ pub enum Feature {
     Registration,
     /// Looking up the provider of `acct:alice@issuer.test` (OpenID Connect Discovery §2), before a login.
     WebFinger,
+    /// Token exchange by a JWT, asking for an [access token](crate::Grant::TokenExchange), and a call of the API.
+    TokenExchange,
+    /// The [implicit grant](crate::Grant::Implicit), and a call of the API.
+    Implicit,
+    /// Asking the user for more when an API wants it, and calling it again (RFC 9470).
+    StepUp,
+    /// Looking up what the API `me` says of itself (RFC 9728), before a login at the server that it names; its APIs must
+    /// [do so](crate::ProviderBuilder::resource_metadata).
+    ResourceMetadata,
+    /// Metadata that is signed (RFC 8414 §2.1), by the provider's [keys](crate::Provider::jwks), which the client has
+    /// from elsewhere; the provider must [sign it](crate::ProviderBuilder::signed_metadata).
+    SignedMetadata,
+    /// An API that reads access tokens, after a login; they must [be JWTs](crate::ProviderBuilder::jwt_access_tokens).
+    JwtAccessToken,
     /// A logout by the back channel (OpenID Connect Back-Channel Logout §2.5), after a login.
     BackChannelLogout,
 }
@@ -182,8 +196,11 @@ pub enum Effect {
     Drop,
     /// Changes to the parameters of the callback, in their order.
     Callback(&'static [Param]),
-    /// Changes to the JWT in the answer, or in the callback, in their order; it is signed again.
+    /// Changes to the JWT in the answer, or in the callback, in their order; it is signed again. It is the ID token, or
+    /// the signed metadata.
     Jwt(&'static [JwtEdit]),
+    /// Changes to the access token in the answer, if it is a JWT; it is signed again.
+    AccessToken(&'static [JwtEdit]),
     /// Changes to the JWK set in the answer, in their order.
     Keys(&'static [KeyEdit]),
     /// The provider's keys are replaced before the endpoint acts.

@@ -71,6 +71,7 @@
 //! | `/authorize` | the code flow, PKCE with S256, `iss` in the callback | RFC 6749, 7636, 9207 |
 //! | `/token` | codes, refresh tokens with rotation, client credentials | RFC 6749, 9700 |
 //! | `/token` | JWTs of clients and of service accounts, such as [`SERVICE_ACCOUNT`] | RFC 7523 |
+//! | `/token` | [grants](Grant) that are registered one by one: token exchange, SAML assertions, passwords | RFC 8693, 7522, 6749 |
 //! | `/revoke` | revocation | RFC 7009 |
 //! | `/api/me`, `/api/admin`, `/api/echo` | resources; `admin` wants the scope `admin` | RFC 6750 |
 //! | all of these | codes and tokens bound to keys, with nonces, if [asked for](ProviderBuilder::dpop) | RFC 9449 |
@@ -79,6 +80,8 @@
 //! | `/register` | registration, and its management | RFC 7591, 7592 |
 //! | `/logout` | logout by the client; and [others](Provider::back_channel_logouts) are [told](Provider::front_channel_logouts) | OpenID Connect RP-Initiated, Back-Channel and Front-Channel Logout |
 //! | `/.well-known/webfinger` | the provider of an account | RFC 7033 |
+//! | `/.well-known/oauth-protected-resource/api/…` | what the APIs say of themselves, if [asked for](ProviderBuilder::resource_metadata) | RFC 9728 |
+//! | `/token` | access tokens that an API can read, if [asked for](ProviderBuilder::jwt_access_tokens) | RFC 9068 |
 //! | `/oauth1/…` | OAuth 1.0a, with clients of its own: [`oauth1`] | RFC 5849 |
 //!
 //! The provider is strict where a lenient one would hide a client's mistake: a code is good for one
@@ -115,6 +118,12 @@
 //!
 //! It has no page for session management, no endpoints for mutual TLS, and delivers no logout by itself: what it
 //! would send is for the test to hand over.
+//!
+//! # Tokens for one API, and APIs that want more
+//!
+//! Tokens are for the resources that were asked for (RFC 8707), and for the authorization details (RFC 9396), which come
+//! back with the token and in what the provider says about it. `/api/demanding` wants what its query says, until the token
+//! has it: a `scope` (RFC 6750 §3.1), one of `acr_values` and a `max_age` (RFC 9470); with `always` it is never content.
 //!
 //! # The conformance suite
 //!
@@ -168,6 +177,7 @@
 //! browser, a client in another process, or an HTTP client that is to meet the same faults. With
 //! [`User::interactive`] it shows a page with two buttons.
 
+mod access_token;
 mod assertion;
 mod builder;
 mod clock;
@@ -175,6 +185,7 @@ mod conformance;
 mod dpop;
 mod endpoint;
 mod fault;
+mod grant;
 mod jose;
 pub mod keys;
 mod message;
@@ -188,6 +199,7 @@ mod script;
 mod serve;
 mod settings;
 mod state;
+mod targets;
 mod transcript;
 mod user;
 mod wire;
@@ -197,6 +209,7 @@ pub use builder::ProviderBuilder;
 pub use conformance::{Module, Plan, Run, Task, Verdict, modules};
 pub use dpop::{Dpop, DpopNonces};
 pub use fault::{Body, Effect, Expect, Fault, Feature, JwtEdit, KeyEdit, Member, Param, fault, faults};
+pub use grant::Grant;
 pub use openid::{ClaimSource, OpenId, ResponseMode, ResponseType, SubjectType, TokenPlacement};
 pub use provider::Provider;
 pub use random::SeededRandom;

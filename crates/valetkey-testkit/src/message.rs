@@ -45,9 +45,15 @@ impl Params {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
-    /// The name of a parameter that occurs twice (forbidden by RFC 6749 §3.1 and §3.2).
+    /// The name of a parameter that occurs twice (forbidden by RFC 6749 §3.1 and §3.2, but for one: RFC 8707 §2).
     pub(crate) fn duplicate(&self) -> Option<&str> {
-        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        self.duplicate_but_for(&["resource"])
+    }
+
+    /// The same, leaving aside those of which there may be several.
+    pub(crate) fn duplicate_but_for(&self, several: &[&str]) -> Option<&str> {
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        let mut names: Vec<&str> = names.filter(|name| !several.contains(name)).collect();
         names.sort_unstable();
         names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
     }

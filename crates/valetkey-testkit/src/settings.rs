@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     assertion::ServiceAccount,
     dpop::{Dpop, DpopNonces},
+    grant::Grant,
     jose::Key,
     keys, oauth1,
     openid::{OpenId, OpenIdOfClient},
@@ -30,6 +31,7 @@ pub struct RegisteredClient {
     pub(crate) methods: Vec<AuthMethod>,
     /// Its public keys.
     pub(crate) keys: Vec<Key>,
+    pub(crate) grants: Vec<Grant>,
     pub(crate) openid: OpenIdOfClient,
 }
 
@@ -76,6 +78,7 @@ impl RegisteredClient {
             redirect_uris: Vec::new(),
             methods: vec![AuthMethod::None],
             keys: Vec::new(),
+            grants: Vec::new(),
             openid: OpenIdOfClient::default(),
         }
     }
@@ -94,6 +97,13 @@ impl RegisteredClient {
     #[must_use]
     pub fn auth_methods(mut self, methods: impl IntoIterator<Item = AuthMethod>) -> Self {
         self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Which [grants](Grant) it may use beside those of all clients.
+    #[must_use]
+    pub fn grants(mut self, grants: impl IntoIterator<Item = Grant>) -> Self {
+        self.grants = grants.into_iter().collect();
         self
     }
 
@@ -235,6 +245,18 @@ pub(crate) struct Settings {
     pub(crate) dpop_nonces: DpopNonces,
     pub(crate) audience: Audience,
     pub(crate) service_accounts: Vec<ServiceAccount>,
+    /// Tokens of others, and whom they are about.
+    pub(crate) outside_tokens: Vec<(String, String)>,
+    /// Users and their passwords.
+    pub(crate) passwords: Vec<(String, String)>,
+    /// The APIs that there are; whatever is asked for if it is not said.
+    pub(crate) resources: Option<Vec<String>>,
+    pub(crate) narrows_details: bool,
+    /// Whether APIs describe themselves.
+    pub(crate) describes_apis: bool,
+    pub(crate) signs_metadata: bool,
+    /// Whom access tokens are for, if they are JWTs.
+    pub(crate) jwt_access_tokens: Option<String>,
     pub(crate) records: bool,
     pub(crate) oauth1: oauth1::Rules,
     pub(crate) openid: Option<OpenId>,
@@ -243,6 +265,11 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn client(&self, id: &str) -> Option<&RegisteredClient> {
         self.clients.iter().rev().find(|client| client.id == id)
+    }
+
+    /// By what the provider signs if nobody has said anything.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        self.openid.as_ref().and_then(|openid| openid.algorithms.first().copied()).unwrap_or("RS256")
     }
 }
 
@@ -289,6 +316,13 @@ impl Default for Settings {
             dpop_nonces: DpopNonces::Off,
             audience: Audience::Issuer,
             service_accounts: vec![ServiceAccount::new(SERVICE_ACCOUNT, keys::jwks())],
+            outside_tokens: Vec::new(),
+            passwords: Vec::new(),
+            resources: None,
+            narrows_details: false,
+            describes_apis: false,
+            signs_metadata: false,
+            jwt_access_tokens: None,
             records: true,
             oauth1: oauth1::Rules::default(),
             openid: None,

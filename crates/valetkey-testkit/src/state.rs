@@ -6,11 +6,13 @@ use std::{
 };
 
 use crate::{
+    access_token,
     dpop::Nonces,
     oauth1,
     openid::{OpenIdState, ResponseMode, ResponseType, Wish},
     random::SeededRandom,
     settings::Settings,
+    targets::{Targeted, Targets},
 };
 
 /// Everything that changes while the provider runs. The endpoints are functions of it and a request.
@@ -33,6 +35,7 @@ pub(crate) struct State {
     /// What was issued by OAuth 1.0a.
     pub(crate) oauth1: oauth1::Credentials,
     pub(crate) openid: OpenIdState,
+    pub(crate) targeted: Targeted,
 }
 
 /// One user's consent to one client; what is issued from it dies with it.
@@ -41,6 +44,8 @@ pub(crate) struct Grant {
     pub(crate) client: String,
     /// `None` for a client that acts for itself.
     pub(crate) user: Option<String>,
+    /// Who acts for the user (RFC 8693 §4.1).
+    pub(crate) actor: Option<String>,
     pub(crate) scope: String,
     pub(crate) revoked: bool,
 }
@@ -63,6 +68,7 @@ pub(crate) struct Login {
     pub(crate) mode: ResponseMode,
     /// What makes it an authentication request (OpenID Connect Core §3.1.2.1).
     pub(crate) openid: Option<Wish>,
+    pub(crate) targets: Targets,
 }
 
 /// A device that waits for its user.
@@ -70,6 +76,7 @@ pub(crate) struct Login {
 pub(crate) struct Device {
     pub(crate) client: String,
     pub(crate) scope: String,
+    pub(crate) targets: Targets,
     pub(crate) expires: SystemTime,
     pub(crate) interval: Duration,
     /// How often it has asked, and when for the last time.
@@ -122,6 +129,7 @@ impl State {
             nonces: Nonces::default(),
             oauth1: oauth1::Credentials::default(),
             openid: OpenIdState::default(),
+            targeted: Targeted::default(),
         }
     }
 
@@ -132,12 +140,18 @@ impl State {
 
     pub(crate) fn add_grant(&mut self, client: &str, user: Option<&str>, scope: &str) -> GrantId {
         let user = user.map(str::to_owned);
-        self.grants.push(Grant { client: client.into(), user, scope: scope.into(), revoked: false });
+        let (client, scope) = (client.into(), scope.into());
+        self.grants.push(Grant { client, user, actor: None, scope, revoked: false });
         GrantId(self.grants.len() - 1)
     }
 
     pub(crate) fn grant(&self, id: GrantId) -> &Grant {
         &self.grants[id.0]
+    }
+
+    /// Says who acts for the user of a grant.
+    pub(crate) fn act(&mut self, id: GrantId, actor: Option<String>) {
+        self.grants[id.0].actor = actor;
     }
 
     pub(crate) fn revoke_grant(&mut self, id: GrantId) {
@@ -183,11 +197,22 @@ impl State {
         key: Option<&str>,
         now: SystemTime,
     ) -> String {
-        let text = format!("at-{}", self.random.text());
+        let id = self.random.text();
+        let jwt = access_token::jwt(self, &access_token::Access { grant, scope, key, id: &id, now });
+        let text = jwt.unwrap_or_else(|| format!("at-{id}"));
         let expires = now + self.settings.access_lifetime;
         let key = key.map(str::to_owned);
         let access = Access { grant, scope: scope.into(), key, expires, revoked: false };
         self.access.insert(text.clone(), access);
+        text
+    }
+
+    /// A token that no API takes, and that can be exchanged again.
+    pub(crate) fn add_outside(&mut self, grant: GrantId) -> String {
+        let text = format!("ot-{}", self.random.text());
+        let Grant { user, client, .. } = self.grant(grant);
+        let about = user.clone().unwrap_or_else(|| client.clone());
+        self.settings.outside_tokens.push((text.clone(), about));
         text
     }
 

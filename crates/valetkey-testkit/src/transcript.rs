@@ -13,6 +13,8 @@ use crate::message::Params;
 pub enum Place {
     /// Any address under `/.well-known/`, published or not, but for WebFinger.
     Metadata,
+    /// Where the APIs describe themselves (RFC 9728).
+    ResourceMetadata,
     /// The authorization endpoint, which only browsers visit. Its answer is the callback.
     Authorize,
     /// The token endpoint.
@@ -57,7 +59,8 @@ impl Place {
 
     /// Whether whoever comes here uses what it was given before.
     pub(crate) fn is_use(self) -> bool {
-        !self.is_for_browsers() && !matches!(self, Self::Metadata | Self::Keys | Self::WebFinger)
+        !self.is_for_browsers()
+            && !matches!(self, Self::Metadata | Self::ResourceMetadata | Self::Keys | Self::WebFinger)
     }
 }
 
@@ -201,7 +204,8 @@ impl Transcript {
 }
 
 /// Parameters whose values are shown; all others may be secrets.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 19] = [
+    "acr_values",
     "client_id",
     "code_challenge_method",
     "error",
@@ -215,6 +219,7 @@ const HARMLESS: [&str; 17] = [
     "post_logout_redirect_uri",
     "prompt",
     "redirect_uri",
+    "resource",
     "response_mode",
     "response_type",
     "scope",

@@ -141,7 +141,13 @@ where
         let inner = mem::replace(&mut self.inner, clone);
         let may_replay = request.extensions().get::<NoReplay>().is_none();
         let again = may_replay.then(|| self.repeat.repeat(request.body())).flatten();
-        Box::pin(send(inner, self.session.clone(), request, again))
+        let session = self.session.clone();
+        Box::pin(async move {
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            let mut response = send(inner, session.clone(), request, again).await?;
+            session.note(&method, &uri, &mut response).await;
+            Ok(response)
+        })
     }
 }
 

@@ -24,7 +24,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apis;
+mod grants;
 mod openid;
+mod targets;
 
 use std::sync::Arc;
 
@@ -41,6 +44,8 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use apis::{ProtectedResource, ResourceServer};
+pub use grants::{Legacy, PasswordLogin};
 pub use valetkey_http::block_on;
 
 use crate::{Attached, Bearer, ClientBuilder, TokenKeeper, Verdict};
@@ -294,6 +299,12 @@ own_name! {
     ClientCredentials;
     /// What a program asks for by an assertion; see [`crate::JwtBearer`].
     JwtBearer;
+    /// What is asked for in exchange for a token; see [`crate::TokenExchange`].
+    TokenExchange;
+    /// What is asked for by a SAML assertion; see [`crate::SamlBearer`].
+    SamlBearer;
+    /// What is asked for by a grant of the program's own; see [`crate::Extension`].
+    Extension;
 }
 
 /// The tokens of one grant, and the way to use them; see [`crate::Session`].

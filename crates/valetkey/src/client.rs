@@ -1,6 +1,5 @@
 //! A client of one server: signs users in, gets tokens, and knows the server's metadata.
 
-mod age;
 mod assertion;
 mod authorize;
 mod back_channel;
@@ -8,11 +7,17 @@ mod binding;
 mod builder;
 mod credentials;
 mod device;
+mod direct;
+mod exchange;
+mod extension;
 mod identity;
+mod legacy;
 mod logout;
 mod registration;
 mod relation;
+mod saml;
 mod shown;
+mod targets;
 mod wishes;
 
 use std::{
@@ -27,6 +32,7 @@ use valetkey_proto::{
     oauth2::{
         authorization::{AuthorizationResponse, Callback, PendingAuthorization},
         binding::{Dpop, Nonces},
+        client::ClientId,
         grant::AuthorizationCodeGrant,
         resource::Placement,
         server::{Issuer, ServerMetadata},
@@ -42,15 +48,20 @@ pub use authorize::Authorize;
 pub use builder::ClientBuilder;
 pub use credentials::ClientCredentials;
 pub use device::{Device, DeviceLogin};
-use identity::Keys;
+pub use exchange::TokenExchange;
+pub use extension::Extension;
+pub use legacy::{Legacy, PasswordLogin};
 pub use logout::Logout;
 pub use registration::Registrar;
-use relation::{Origination, Relation};
+use relation::Origination;
+pub(crate) use relation::Relation;
+pub use saml::SamlBearer;
 
 use crate::{
-    Runtime,
+    Runtime, kept,
+    keys::KeyCache,
     run::run,
-    session::{Observer, Renewal, Session},
+    session::{GrantEntry, Observer, Renewal, Session, Shared},
     slot::Slot,
 };
 
@@ -87,10 +98,12 @@ struct Inner {
     runtime: Runtime,
     origination: Origination,
     relation: Slot<Relation>,
-    keys: Slot<Keys>,
+    keys: KeyCache<Relation>,
     logouts: Mutex<ReplayGuard>,
     nonces: Arc<Nonces>,
     origins: Arc<[Origin]>,
+    /// The API that all tokens are asked for.
+    resource: Option<Box<str>>,
     placement: Option<Arc<Placement>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
@@ -128,29 +141,32 @@ impl Client {
         callback: impl Into<Callback>,
     ) -> Result<Session> {
         // In a box, so that the futures of callers do not carry all of it.
-        Box::pin(self.exchange(pending, callback.into())).await
+        Box::pin(self.end(pending, callback.into())).await
     }
 
-    async fn exchange(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
+    async fn end(&self, pending: PendingAuthorization, callback: Callback) -> Result<Session> {
         let (relation, received) = self.receive(pending, callback).await?;
-        let requested = received.requested_scope().cloned();
+        let asked = received.requested();
+        let requested = asked.scope().cloned();
         let awaited = received.awaited_id_token();
         // What the browser brought is trusted before anything is done with it.
         let brought = self.brought(&relation, &received).await?;
-        let response_type = received.response_type();
-        if !response_type.has_code() {
-            let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
-            let tokens = binding::hold(received.token().ok_or_else(no_token)?, requested.as_ref(), None)?;
-            return Ok(self.session(tokens, brought, None));
-        }
         let dpop = match received.key() {
             Some(kept) => Some(self.kept_key(kept, relation.server())?),
             None => self.new_key(relation.server())?,
         };
+        if !received.response_type().has_code() {
+            let no_token = || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("use identify");
+            let token = received.token().ok_or_else(no_token)?;
+            let tokens = binding::hold(token, requested.as_ref(), dpop.as_ref())?;
+            let tokens = tokens.with_requested(asked, token)?;
+            return Ok(self.session(tokens, brought, dpop));
+        }
         let grant =
             AuthorizationCodeGrant::new(relation.server(), received)?.with_strictness(self.0.strictness);
         let response = self.call_as(&relation, grant, dpop.clone()).await?;
         let tokens = binding::hold(&response, requested.as_ref(), dpop.as_ref())?;
+        let tokens = tokens.with_requested(asked, &response)?;
         let user = match (&awaited, brought) {
             // A server that said it through the browser may leave it at that.
             (Some(_), Some(brought)) if !response.has_id_token() => Some(brought),
@@ -199,6 +215,7 @@ impl Client {
             Some(user) => tokens.with_id_token(user),
             None => tokens,
         };
+        targets::note(&tokens, self.observer());
         Session::new(self.clone(), Renewal::RefreshToken, Some(self.record(tokens)), dpop)
     }
 
@@ -211,16 +228,27 @@ impl Client {
     /// [`Reason::KeyMissing`] if they are bound to a key that is neither kept with them nor this client's
     /// ([`ClientBuilder::dpop_key`](crate::ClientBuilder::dpop_key)).
     pub fn restore(&self, record: TokenRecord) -> Result<Session> {
-        record.check(self.issuer(), self.0.origination.client_id())?;
+        let dpop = self.check(&record)?;
+        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record), dpop))
+    }
+
+    /// The same, of what is in a store.
+    pub(crate) fn restore_at(&self, entry: GrantEntry, shared: Shared) -> Result<Session> {
+        let dpop = self.check(&entry.record)?;
+        Ok(Session::of_store(self.clone(), entry, shared, dpop))
+    }
+
+    /// Whether a record is this client's, and the key that its tokens are bound to.
+    fn check(&self, record: &TokenRecord) -> Result<Option<Dpop>> {
+        record.check(self.issuer(), self.id())?;
         let relation = self.known()?;
         if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
             return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
         }
-        let dpop = match record.tokens().key() {
-            Some(kept) => Some(self.kept_key(kept, relation.server())?),
-            None => None,
-        };
-        Ok(Session::new(self.clone(), Renewal::RefreshToken, Some(record), dpop))
+        match record.tokens().key() {
+            Some(kept) => self.kept_key(kept, relation.server()).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Gets tokens in the client's own name.
@@ -284,7 +312,9 @@ impl Client {
         exchange: E,
         dpop: Option<Dpop>,
     ) -> Result<E::Output> {
-        run(Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop), &self.0.runtime).await
+        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop);
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(run(call, &self.0.runtime)).await
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -310,6 +340,10 @@ impl Client {
         &self.0.observer
     }
 
+    pub(crate) fn id(&self) -> &ClientId {
+        self.0.origination.client_id()
+    }
+
     pub(crate) fn issuer(&self) -> &Issuer {
         self.0.origination.issuer()
     }
@@ -319,8 +353,8 @@ impl Client {
     }
 
     /// Whoever shows this token to the APIs.
-    pub(crate) fn bearer(&self, token: AccessToken) -> Party {
-        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(self.origins()));
+    pub(crate) fn bearer(&self, token: AccessToken, origins: &Arc<[Origin]>) -> Party {
+        let mut party = Party::bearer(self.issuer().clone(), token, Arc::clone(origins));
         if let (Some(_), Ok(relation)) = (&self.0.origination.profile, self.known()) {
             party = party.with_server(relation.server());
         }
@@ -342,22 +376,12 @@ impl Client {
 
     /// The server as it is known now; asked anew when that is too old.
     pub(crate) async fn relation(&self) -> Result<Arc<Relation>> {
-        let now = self.0.runtime.now();
-        let known = self.0.relation.get();
-        if let Some(relation) = &known
-            && relation.age().is_fresh(now)
-        {
-            return Ok(Arc::clone(relation));
-        }
-        let work = || {
-            let (origination, runtime) = (self.0.origination.clone(), self.0.runtime.clone());
+        let runtime = &self.0.runtime;
+        let ask = |_: Option<&Relation>| {
             // In a box, so that the futures of callers do not carry all of it.
-            async move { Box::pin(origination.discover(&runtime)).await }
+            Box::pin(self.0.origination.clone().discover(runtime.clone()))
         };
-        match (self.0.relation.renew(known.as_ref(), self.0.runtime.backend(), work).await, known) {
-            (Err(error), Some(known)) if known.age().survives(&error, now) => Ok(known),
-            (outcome, _) => outcome,
-        }
+        kept::current(&self.0.relation, |_| true, runtime, ask).await
     }
 }
 

@@ -3,13 +3,16 @@
 mod event;
 mod keeping;
 mod live;
+mod place;
 mod renewal;
 mod revoking;
+mod step_up;
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -22,13 +25,18 @@ use valetkey_proto::{
     oauth2::{
         binding::{Dpop, Proof},
         resource::ResourceRequest,
-        token::{TokenRecord, TokenSet},
+        step_up::Operation,
+        token::{TokenRecord, TokenSet, refresh::Standing},
     },
     oidc::{IdToken, UserInfo},
     secret::AccessToken,
 };
 
-pub(crate) use self::{event::Nobody, renewal::Renewal};
+pub(crate) use self::{
+    event::Nobody,
+    place::{GrantEntry, Shared},
+    renewal::{Asking, Renewal, ended},
+};
 #[cfg(feature = "tracing")]
 pub use event::TracingObserver;
 pub use event::{Anomaly, Observer, SessionEvent};
@@ -38,6 +46,7 @@ pub use live::Bearer;
 use self::{
     keeping::Keeping,
     live::Live,
+    place::Place,
     renewal::{Work, pause_after},
 };
 use crate::{client::Client, run::run, slot::Slot};
@@ -46,7 +55,7 @@ use crate::{client::Client, run::run, slot::Slot};
 /// the same session.
 ///
 /// It comes of [`Client::redeem`] or [`DeviceLogin::wait`](crate::DeviceLogin::wait), in a user's name, of [`Client::client_credentials`], in the client's own, of
-/// [`Client::jwt_bearer`] and [`Client::self_signed`], or of [`Client::restore`].
+/// [`Client::jwt_bearer`], [`Client::exchange`] and other grants, and [`Client::self_signed`], or of [`Client::restore`].
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
 /// renewal that fails does not hide a token that is still good, and is not tried again before its time.
@@ -60,7 +69,19 @@ struct Held {
     /// The key that all the tokens are bound to.
     dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
+    place: Arc<Place>,
     is_closed: AtomicBool,
+    /// For what the user was asked for more, and then it succeeded.
+    succeeded: Mutex<BTreeSet<Operation>>,
+}
+
+/// A session that others hold, or have let go.
+pub(crate) struct WeakSession(Weak<Held>);
+
+impl WeakSession {
+    pub(crate) fn upgrade(&self) -> Option<Session> {
+        self.0.upgrade().map(Session)
+    }
 }
 
 /// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
@@ -115,10 +136,43 @@ impl Session {
         record: Option<TokenRecord>,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = record.map(|record| Live::new(&client, record, false));
+        let entry = record.map(|record| GrantEntry { generation: 1, standing: Standing::Idle, record });
+        Self::at(client, renewal, entry.clone(), Place::own(entry), dpop)
+    }
+
+    /// A session whose grant is in a store.
+    pub(crate) fn of_store(client: Client, entry: GrantEntry, shared: Shared, dpop: Option<Dpop>) -> Self {
+        Self::at(client, Renewal::RefreshToken, Some(entry), Place::shared(shared), dpop)
+    }
+
+    /// From now on its grant is in a store.
+    pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
+        self.0.place.move_to(shared);
+        self.0.tokens.put(Live::new(&self.0.client, entry, false));
+    }
+
+    /// Whether a user has granted it, and a refresh token renews it.
+    pub(crate) fn is_users(&self) -> bool {
+        matches!(self.0.renewal, Renewal::RefreshToken)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.0))
+    }
+
+    /// A session whose grant is at this place.
+    fn at(
+        client: Client,
+        renewal: Renewal,
+        entry: Option<GrantEntry>,
+        place: Place,
+        dpop: Option<Dpop>,
+    ) -> Self {
+        let live = entry.map(|entry| Live::new(&client, entry, false));
         let tokens = Slot::new(live, pause_after);
-        let (keeping, is_closed) = (Arc::default(), AtomicBool::new(false));
-        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, is_closed }))
+        let (keeping, place) = (Arc::default(), Arc::new(place));
+        let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, place, is_closed, succeeded }))
     }
 
     /// Sends a request to an API with the access token (RFC 6750 §2.1), which is renewed first if it is about to
@@ -143,14 +197,20 @@ impl Session {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response> {
-        let runtime = self.0.client.runtime();
         let may_replay = request.extensions().get::<NoReplay>().is_none();
-        let live = self.usable().await?;
         let mut request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
         if !may_replay {
             request = request.sent_once();
         }
-        let call = |live: &Live| Call::new(&request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
+        let mut response = self.answer(&request, may_replay).await?;
+        self.note(request.method(), request.uri(), &mut response).await;
+        Ok(response)
+    }
+
+    async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
+        let runtime = self.0.client.runtime();
+        let live = self.usable().await?;
+        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
         let response = run(call(&live), runtime).await?;
         if self.judge(&live, &response).await? == Verdict::Final {
             return Ok(response);
@@ -205,6 +265,9 @@ impl Session {
             *request.uri_mut() = uri;
         }
         let live = self.usable().await?;
+        if !live.origins.iter().any(|origin| origin.is_of(request.uri())) {
+            return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
+        }
         let token = live.tokens().access_token();
         let proven = match &self.0.dpop {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
@@ -371,7 +434,8 @@ impl Session {
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.
     #[must_use]
     pub fn record(&self) -> Option<TokenRecord> {
-        self.0.tokens.peek().as_ref().map(|live| live.record.clone())
+        let record = self.0.tokens.peek().as_ref().map(|live| live.entry.record.clone());
+        record.map(|record| self.without_what_succeeded(record))
     }
 
     /// Keeps the present tokens, and from now on every new ones before they are used.
@@ -451,6 +515,7 @@ impl Session {
             renewal: self.0.renewal.clone(),
             present,
             keeping: Arc::clone(&self.0.keeping),
+            place: Arc::clone(&self.0.place),
             observer: Arc::clone(client.observer()),
             dpop: self.0.dpop.clone(),
             follows_refusal,
@@ -481,8 +546,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renewal = match self.0.renewal {
             Renewal::RefreshToken => "refresh token",
-            Renewal::ClientCredentials(_) => "client credentials",
-            Renewal::JwtBearer(_) => "JWT bearer",
+            Renewal::Asking(ref asking) => asking.name(),
             Renewal::SelfSigned(_) => "self-signed",
         };
         f.debug_struct("Session")

@@ -73,6 +73,11 @@ impl<T: Send + Sync + 'static> Slot<T> {
         self.0.value.load()
     }
 
+    /// Puts a value in the place of the present one, which is the same under another name.
+    pub(crate) fn put(&self, value: T) {
+        self.0.value.store(Some(Arc::new(value)));
+    }
+
     /// Fetches a value in place of the one that the caller found wanting, together with all who find the
     /// same; whoever comes later than the new value gets that. Only who begins needs `work`.
     pub(crate) async fn renew<W>(

@@ -14,7 +14,12 @@ pub mod suite;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp, random, secret::Secret};
+use valetkey_proto::{
+    Error, ErrorKind, Reason, Result, Timestamp,
+    crypto::{CryptoProvider, HashAlgorithm},
+    random,
+    secret::Secret,
+};
 
 pub use file::FileStore;
 pub use key::StoreKey;
@@ -174,6 +179,12 @@ impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Owner").field(&self.0.get(..8).unwrap_or_default()).finish()
     }
+}
+
+/// A name that says nothing of what it is made of.
+pub(crate) fn hashed(crypto: &CryptoProvider, text: &str) -> String {
+    let digest = crypto.hash.digest(HashAlgorithm::Sha256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Until when something is kept that is written at this time.

@@ -1,5 +1,6 @@
 //! Registration, logout, and finding the server of a user.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use valetkey_http::Response;
 use valetkey_proto::{
@@ -10,8 +11,10 @@ use valetkey_proto::{
         client::ClientId,
         endpoint::registration::{RegistrationMetadata, RegistrationRequest},
         server::{Issuer, ServerMetadata},
+        token::TokenRecord,
     },
     oidc::{
+        IdToken, UserInfoRequest,
         logout::LogoutRequest,
         webfinger::{Identifier, WebFingerRequest},
     },
@@ -43,6 +46,26 @@ fn registration(case: &Case) -> Result<RegistrationRequest, Stop> {
     let Some(token) = case.text("initial_access_token") else { return Ok(request) };
     let token = AccessToken::bearer(token).ok_or_else(|| Stop::refused("this token cannot be sent"))?;
     Ok(request.with_initial_access_token(token))
+}
+
+/// A user who signed in, as a record has one.
+fn user() -> Result<IdToken, Stop> {
+    let encode = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let claims = json!({ "iss": "https://as.example", "sub": "1", "aud": "client", "iat": 1, "exp": 2 });
+    let id_token = format!("{}.{}.c2ln", encode(json!({ "alg": "RS256" })), encode(claims));
+    let record = json!({ "v": "1", "issuer": "https://as.example", "client_id": "client", "generation": 0,
+        "access_token": "at", "issued_at": 0, "id_token": id_token });
+    let record = TokenRecord::parse(&record.to_string())?;
+    Ok(record.tokens().id_token().expect("a user").clone())
+}
+
+pub(super) fn user_info(case: &Case) -> Answer {
+    let server = server_with("userinfo_endpoint", "https://as.example/me")?;
+    let call = Call::anonymous(UserInfoRequest::new(&server, &user()?)?);
+    let said = World::new().play(call, &answer(case))?;
+    let checks = Checks::of(case);
+    checks.same("sub", said.claims().get::<String>("sub"));
+    checks.done()
 }
 
 pub(super) fn registration_request(case: &Case) -> Answer {

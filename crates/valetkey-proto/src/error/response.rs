@@ -93,6 +93,9 @@ code! {
     TemporarilyUnavailable = "temporarily_unavailable",
     /// This client may not use this grant (RFC 6749 §5.2).
     UnauthorizedClient = "unauthorized_client",
+    /// The user could not be authenticated as it was asked for (OpenID Connect Core Error Code
+    /// `unmet_authentication_requirements` 1.0).
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
     /// The server does not know this grant (RFC 6749 §5.2).
     UnsupportedGrantType = "unsupported_grant_type",
     /// The server does not know this response type (RFC 6749 §4.1.2.1).

@@ -5,6 +5,7 @@ mod hash;
 mod kind;
 mod proof;
 mod read;
+mod replay;
 mod token;
 mod validator;
 mod writer;
@@ -13,6 +14,7 @@ pub use self::{
     claims::ClaimSet,
     hash::{TokenHash, token_hash},
     kind::Kind,
+    replay::ReplayGuard,
     token::Jwt,
     validator::{Expected, ProofOf, Validator},
     writer::Writer,

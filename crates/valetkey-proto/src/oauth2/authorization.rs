@@ -13,6 +13,7 @@ mod request;
 mod request_object;
 mod response;
 mod response_type;
+mod targets;
 mod wishes;
 
 pub use pending::{Nonce, PendingAuthorization, State};

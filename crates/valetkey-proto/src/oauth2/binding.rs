@@ -10,4 +10,5 @@ pub use kept::KeptKey;
 pub use nonces::Nonces;
 pub use proof::Proof;
 
+pub(crate) use dpop::DPOP;
 pub(crate) use nonces::{At, Learned};

@@ -11,8 +11,11 @@ use crate::{
     crypto::{SignatureAlgorithm, SigningKey},
     endpoint::RedirectUri,
     error::{Error, ErrorKind, Reason, Result},
-    secret::ClientSecret,
+    secret::{ClientSecret, Secret},
 };
+
+/// RFC 7522 §2.2.
+pub(crate) const SAML_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";
 
 /// The name that a server knows a client by (RFC 6749 §2.2).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -65,6 +68,7 @@ pub(crate) enum Method {
     Post(ClientSecret),
     Bearer(ClientSecret),
     Assertion(Arc<AssertionKey>),
+    Saml(Secret),
 }
 
 impl ClientAuth {
@@ -148,6 +152,20 @@ impl ClientAuth {
         Self(Method::Assertion(Arc::new(key.into())))
     }
 
+    /// A SAML 2.0 assertion in base64url, which somebody else has made (RFC 7522 §2.2). It is the same in all requests
+    /// of the client, until it expires.
+    ///
+    /// ```
+    /// use valetkey_proto::{oauth2::client::ClientAuth, secret::Secret};
+    ///
+    /// let auth = ClientAuth::saml_assertion(Secret::new("PHNhbWxwOkFzc2VydGlvbj4"));
+    /// assert_eq!(auth.name(), "urn:ietf:params:oauth:client-assertion-type:saml2-bearer");
+    /// ```
+    #[must_use]
+    pub fn saml_assertion(assertion: impl Into<Secret>) -> Self {
+        Self(Method::Saml(assertion.into()))
+    }
+
     /// Whether the client authenticates at all: a public client does not, and may not ask for client
     /// credentials (RFC 6749 §4.4).
     #[must_use]
@@ -155,7 +173,7 @@ impl ClientAuth {
         !matches!(self.0, Method::None | Method::Unnamed)
     }
 
-    /// The registered name of the method (RFC 7591 §2); `client_secret_bearer` has none.
+    /// The registered name of the method (RFC 7591 §2); `client_secret_bearer` has none, and SAML a URI.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.0 {
@@ -164,6 +182,7 @@ impl ClientAuth {
             Method::Post(_) => "client_secret_post",
             Method::Bearer(_) => "client_secret_bearer",
             Method::Assertion(key) => key.method(),
+            Method::Saml(_) => SAML_BEARER,
         }
     }
 
@@ -176,7 +195,7 @@ impl ClientAuth {
             | Method::BasicAndId(secret)
             | Method::Post(secret)
             | Method::Bearer(secret) => Some(secret),
-            Method::Unnamed | Method::None | Method::Assertion(_) => None,
+            Method::Unnamed | Method::None | Method::Assertion(_) | Method::Saml(_) => None,
         }
     }
 

@@ -3,22 +3,33 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+mod extension;
 mod jwt_bearer;
+pub mod legacy;
 mod probe;
 mod refresh_token;
+mod saml_bearer;
+mod token_exchange;
 
 pub use authorization_code::AuthorizationCodeGrant;
 pub use client_credentials::ClientCredentialsGrant;
 pub use device_code::{
     DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling,
 };
+pub use extension::ExtensionGrant;
 pub use jwt_bearer::JwtBearerGrant;
 pub use probe::AuthenticationProbe;
 pub use refresh_token::RefreshTokenGrant;
+pub use saml_bearer::SamlBearerGrant;
+pub use token_exchange::{
+    GitHubActionsTokenRequest, TokenExchangeGrant, TokenExchangeResponse, TokenTypeIdentifier, TypedToken,
+};
 
 use std::sync::Arc;
 
 use valetkey_http::Response;
+
+use legacy::PasswordGrant;
 
 use crate::{
     draft::Draft,
@@ -26,7 +37,7 @@ use crate::{
     error::{Error, ErrorKind, Reason, Result},
     form::Form,
     oauth2::{
-        Scope,
+        AuthorizationDetails, Requested, ResourceIndicator, Scope, details,
         profile::{Policies, RequestKind},
         server::ServerMetadata,
         token::{Strictness, TokenResponse},
@@ -39,13 +50,16 @@ use crate::{
 struct TokenRequest {
     endpoint: Endpoint,
     strictness: Strictness,
+    requested: Requested,
     extra: Form,
     policies: Option<Arc<Policies>>,
     kind: RequestKind,
 }
 
 /// Parameters that grants and client authentication set themselves.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 17] = [
+    "actor_token",
+    "actor_token_type",
     "assertion",
     "client_assertion",
     "client_assertion_type",
@@ -57,7 +71,10 @@ const RESERVED: [&str; 12] = [
     "grant_type",
     "redirect_uri",
     "refresh_token",
+    "requested_token_type",
     "scope",
+    "subject_token",
+    "subject_token_type",
 ];
 
 /// Room for the parameters of most token requests.
@@ -70,7 +87,7 @@ impl TokenRequest {
 
     fn to(server: &ServerMetadata, endpoint: Endpoint, kind: RequestKind) -> Self {
         let (strictness, policies) = (Strictness::default(), server.policies().cloned());
-        Self { endpoint, strictness, extra: Form::new(), policies, kind }
+        Self { endpoint, strictness, requested: Requested::new(), extra: Form::new(), policies, kind }
     }
 
     /// A request for new tokens, which some providers take elsewhere.
@@ -81,15 +98,33 @@ impl TokenRequest {
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<()> {
+        self.add_unless(&RESERVED, name, value)
+    }
+
+    fn add_unless(&mut self, reserved: &[&str], name: &str, value: &str) -> Result<()> {
+        match name {
+            "resource" => return self.add_resource(ResourceIndicator::parse(value)?),
+            details::NAME => return self.add_details(AuthorizationDetails::parse(value)?),
+            _ => {}
+        }
         // Each parameter once (RFC 6749 §3.2), but for the one of which there may be several (RFC 8707 §2).
-        let is_set = name != "resource" && self.extra.contains(name);
-        if RESERVED.contains(&name) || is_set {
+        if reserved.contains(&name) || self.extra.contains(name) {
             return Err(Error::new(ErrorKind::Usage, Reason::ReservedParameter));
         }
         if name.is_empty() {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("parameter name"));
         }
         self.extra.push(name, value);
+        Ok(())
+    }
+
+    fn add_resource(&mut self, resource: ResourceIndicator) -> Result<()> {
+        self.requested = std::mem::take(&mut self.requested).with_resource(resource)?;
+        Ok(())
+    }
+
+    fn add_details(&mut self, all: AuthorizationDetails) -> Result<()> {
+        self.requested = std::mem::take(&mut self.requested).with_first_details(all)?;
         Ok(())
     }
 
@@ -102,6 +137,9 @@ impl TokenRequest {
 
     /// The request with this form, which is complete but for what the program added.
     fn draft(&self, mut form: Form) -> Draft {
+        for (name, value) in self.requested.parameters() {
+            form.push(name, &value);
+        }
         form.extend(&self.extra);
         Draft::post(&self.endpoint, form).for_provider(self.policies.as_ref(), self.kind)
     }
@@ -124,9 +162,38 @@ macro_rules! parameters {
             /// # Errors
             ///
             /// `Usage`: [`Reason::ReservedParameter`] for one that the grant sets itself or that is set already,
-            /// [`Reason::InvalidValue`] for an empty name.
+            /// [`Reason::InvalidValue`] for an empty name. For a name that has a function of its own as that.
             pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
                 self.request.add(name, value)?;
+                Ok(self)
+            }
+        }
+    )*};
+}
+
+/// For what a program may ask that tokens are good.
+macro_rules! targets {
+    ($($grant:ident),*) => {$(
+        impl $grant {
+            /// Asks for tokens for this API (RFC 8707 §2.2): one of those that were granted, where something was granted
+            /// before. May be said several times.
+            ///
+            /// # Errors
+            ///
+            /// As [`Requested::with_resource`].
+            pub fn with_resource(mut self, resource: ResourceIndicator) -> Result<Self> {
+                self.request.add_resource(resource)?;
+                Ok(self)
+            }
+
+            /// Asks for tokens that are good for this (RFC 9396 §6): some of what was granted, where something was granted
+            /// before.
+            ///
+            /// # Errors
+            ///
+            /// `Usage`: [`Reason::ReservedParameter`] if it was said before.
+            pub fn with_authorization_details(mut self, all: AuthorizationDetails) -> Result<Self> {
+                self.request.add_details(all)?;
                 Ok(self)
             }
         }
@@ -139,7 +206,22 @@ parameters!(
     DeviceAuthorizationRequest,
     DeviceCodeGrant,
     JwtBearerGrant,
-    RefreshTokenGrant
+    RefreshTokenGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
+);
+
+targets!(
+    AuthorizationCodeGrant,
+    ClientCredentialsGrant,
+    DeviceAuthorizationRequest,
+    DeviceCodeGrant,
+    ExtensionGrant,
+    JwtBearerGrant,
+    PasswordGrant,
+    RefreshTokenGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
 );
 
 /// How every grant's answer is read.
@@ -160,8 +242,12 @@ strictness!(
     AuthorizationCodeGrant,
     ClientCredentialsGrant,
     DeviceCodeGrant,
+    ExtensionGrant,
     JwtBearerGrant,
-    RefreshTokenGrant
+    PasswordGrant,
+    RefreshTokenGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
 );
 
 /// What is asked for without a browser in between.
@@ -187,4 +273,12 @@ macro_rules! scope {
     )*};
 }
 
-scope!(ClientCredentialsGrant, DeviceAuthorizationRequest, JwtBearerGrant);
+scope!(
+    ClientCredentialsGrant,
+    DeviceAuthorizationRequest,
+    ExtensionGrant,
+    JwtBearerGrant,
+    PasswordGrant,
+    SamlBearerGrant,
+    TokenExchangeGrant
+);

@@ -9,6 +9,7 @@ mod variables;
 
 use std::{fmt, sync::Arc};
 
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use hook::{Hook, RequestKind};
@@ -79,11 +80,13 @@ use crate::{
 /// | | `rename`, `case`, `jsonp` | other names of members; `"camel"`; an answer in a call of JavaScript |
 /// | | `ok.member`, `ok.value` | a member that has this value if it went well |
 /// | | `error.code`, `error.description` | where the error may stand: lists of paths |
+/// | | `error.codes` | what their codes mean: `invalid_grant` ends a session |
 /// | | `token_type`, `token_types` | the type if none is named, and the meaning of other names |
 /// | | `lifetime`, `lifetime_unit`, `lifetime_zero` | seconds if none is named; `"ms"`; `"never"` |
 /// | | `refreshes_by_access_token` | the access token is what renews it |
 /// | | `keep` | what to keep with the tokens: names, and paths in the answer |
 /// | `api` | `token`, `parameter`, `scheme` | `"header"`, `"query"` or `"form"`; the parameter's name; another word than `Bearer` |
+/// | | `header` | another field than `Authorization`, with the token alone |
 /// | | `headers`, `parameters` | what goes with every request to an API |
 /// | `headers` | any | fields of every request to the server, such as `User-Agent` |
 ///
@@ -123,21 +126,21 @@ const ENDPOINTS: [(&str, &str); 9] = [
     ("end_session", "end_session_endpoint"),
 ];
 
-/// The longest profile in JSON that is read, in bytes.
-const MAX_TEXT: usize = 64 << 10;
-
 impl ProviderProfile {
-    /// Reads a profile of JSON. For other formats there is `Deserialize`.
+    /// The longest text of a profile that is read, in bytes.
+    pub const MAX_TEXT: usize = 64 << 10;
+
+    /// Reads a profile of JSON. For TOML there is `valetkey::profile`, and for other formats `Deserialize`.
     ///
     /// # Errors
     ///
     /// `Config`: [`Reason::InvalidValue`], with a text that says which knob is wrong.
     pub fn from_json(text: &str) -> Result<Self> {
-        if text.len() > MAX_TEXT {
+        if text.len() > Self::MAX_TEXT {
             return Err(invalid("the profile is longer than 64 KiB"));
         }
         // What serde says of a profile quotes no secret: there is none in it.
-        serde_json::from_str(text).map_err(|error| invalid(error.to_string()))
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| invalid(error.to_string()))
     }
 
     fn read(Unique(value): Unique) -> std::result::Result<Self, Mistake> {
@@ -148,11 +151,11 @@ impl ProviderProfile {
         let mut places = root.table("endpoints")?;
         let mut endpoints = Vec::new();
         for (knob, member) in ENDPOINTS {
-            endpoints.extend(places.text(knob)?.map(|url| (member, url)));
+            endpoints.extend(places.url(knob)?.map(|url| (member, url)));
         }
-        let (discover, issuer) = (places.text("discover")?, places.text("issuer")?);
-        let (issuer_template, api) = (places.text("issuer_template")?, places.texts("api")?);
-        let refresh = places.text("refresh")?;
+        let (discover, issuer) = (places.url("discover")?, places.url("issuer")?);
+        let (issuer_template, api) = (places.text("issuer_template")?, places.urls("api")?);
+        let refresh = places.url("refresh")?;
         places.end()?;
         let policies = Policies::read(&mut root, refresh)?;
         root.end()?;
@@ -288,6 +291,16 @@ impl ProviderProfile {
 fn origin(url: &str) -> Result<Issuer> {
     let path = url.find("://").and_then(|at| url.get(at + 3..)?.find('/').map(|path| at + 3 + path));
     Issuer::parse(url.get(..path.unwrap_or(url.len())).unwrap_or_default())
+}
+
+/// A header field that a profile names.
+fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
+    let wrong = || invalid(format!("the header {name} of a profile"));
+    let name = HeaderName::try_from(name).map_err(|_| wrong())?;
+    if name == http::header::AUTHORIZATION || name == http::header::CONTENT_LENGTH {
+        return Err(wrong());
+    }
+    Ok((name, HeaderValue::try_from(value).map_err(|_| wrong())?))
 }
 
 fn invalid(what: impl Into<String>) -> Error {

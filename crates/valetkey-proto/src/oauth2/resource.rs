@@ -6,6 +6,7 @@ mod redirect;
 pub use placement::Placement;
 pub use redirect::redirected;
 
+use http::{Method, Uri};
 use valetkey_http::{Request, Response};
 
 use crate::{
@@ -40,6 +41,18 @@ impl ResourceRequest {
     pub fn sent_once(mut self) -> Self {
         self.sent_once = true;
         self
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        self.request.uri()
     }
 
     /// Takes at most this many bytes of answer.

@@ -4,10 +4,12 @@ mod discovery;
 mod issuer;
 mod jwks;
 mod metadata;
+mod signer;
 mod template;
 
 pub use discovery::{Discovery, MetadataRequest};
 pub use issuer::{Issuer, WellKnown};
 pub use jwks::JwksRequest;
 pub use metadata::ServerMetadata;
+pub use signer::MetadataSigner;
 pub use template::IssuerTemplate;

@@ -6,10 +6,10 @@
 
 mod back_channel;
 mod front_channel;
-mod replay;
 mod rp_initiated;
 
 pub use back_channel::{BackChannel, LogoutToken};
 pub use front_channel::FrontChannel;
-pub use replay::ReplayGuard;
 pub use rp_initiated::{LogoutRequest, PendingLogout};
+
+pub use crate::jose::jwt::ReplayGuard;

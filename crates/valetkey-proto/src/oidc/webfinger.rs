@@ -252,10 +252,7 @@ impl Exchange for WebFingerRequest {
         for link in links.iter().take(MAX_LINKS) {
             let link: Link<'_> = read(link.get())?;
             if link.rel.as_deref() == Some(ISSUER) {
-                let href = link.href.as_deref().unwrap_or_default();
-                let issuer = Issuer::parse(href).map_err(|error| error.restated_by(ErrorKind::Protocol))?;
-                let addresses = Endpoint::told_by(&self.url, href)?.addresses();
-                return Ok(issuer.with_addresses(addresses));
+                return Issuer::told_by(&self.url, link.href.as_deref().unwrap_or_default());
             }
         }
         Err(Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("issuer"))

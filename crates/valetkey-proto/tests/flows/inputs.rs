@@ -155,9 +155,9 @@ fn s_tk_01_no_parameter_is_set_twice() {
     }
     // There may be several resources (RFC 8707 §2).
     let request =
-        credentials().with_parameter("resource", "a").unwrap().with_parameter("resource", "b").unwrap();
+        credentials().with_parameter("resource", "x:a").unwrap().with_parameter("resource", "x:b").unwrap();
     let sent = first(request, Party::anonymous()).unwrap();
-    assert_eq!(sent.body(), "grant_type=client_credentials&resource=a&resource=b");
+    assert_eq!(sent.body(), "grant_type=client_credentials&resource=x%3Aa&resource=x%3Ab");
     // An empty value is none, and a name is none that only ends like another.
     let request = credentials().with_parameter("x", "").unwrap().with_parameter("xx", "1").unwrap();
     let request = request.with_parameter("x", "2").unwrap();

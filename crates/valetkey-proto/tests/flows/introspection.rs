@@ -5,8 +5,13 @@ use std::{sync::Arc, time::Duration};
 use valetkey_http::Response;
 use valetkey_proto::{
     Call, ErrorCode, ErrorKind, Event, Flow, Party, Reason, Result, Step,
-    crypto::{CryptoProvider, SignatureAlgorithm, SigningKey, VerifyingKey},
-    jose::jwt::{ClaimSet, Kind, Writer},
+    crypto::{
+        ContentEncryption, CryptoProvider, KeyManagement, SignatureAlgorithm, SigningKey, VerifyingKey,
+    },
+    jose::{
+        jwe::{Decrypter, Encrypter},
+        jwt::{ClaimSet, Kind, Writer},
+    },
     oauth2::{
         client::{ClientAuth, ClientId},
         endpoint::introspection::{IntrospectionRequest, IntrospectionResponse},
@@ -205,4 +210,39 @@ fn s_f2_10_a_signed_answer_is_of_its_kind_its_server_and_for_this_client() {
         panic!("a request")
     };
     assert_eq!(sent.headers()["accept"], "application/token-introspection+jwt");
+}
+
+#[test]
+fn s_f2_10_an_encrypted_answer_is_signed_within_and_nothing_else_is_taken() {
+    let (algorithm, encryption) = (KeyManagement::A256GcmKw, ContentEncryption::A256Gcm);
+    let crypto = CryptoProvider::ring();
+    let world = World::new();
+    let encrypt = |text: &str, key: u8| {
+        let encrypter = Encrypter::secret(&[key; 32], algorithm, encryption, &crypto).unwrap();
+        let text = encrypter.encrypt(text, &world.env()).unwrap();
+        answer(200, "application/token-introspection+jwt", &text)
+    };
+    let decrypter = || Decrypter::secret(&[9; 32], algorithm, encryption, &crypto).unwrap();
+    let ask = |response: Response| play_call(|| call(signed().encrypted(decrypter())), &[(SENT, response)]);
+    let good = jwt(Kind::Introspection, "https://as.example", "api", r#"{"active":true,"sub":"jane"}"#);
+    let text = |response: &Response| String::from_utf8_lossy(response.body()).into_owned();
+    let said = ask(encrypt(&text(&good), 9)).unwrap();
+    assert_eq!(said.active().unwrap().subject(), Some("jane"));
+
+    let of_another = jwt(Kind::Introspection, "https://evil.example", "api", r#"{"active":true}"#);
+    for (response, kind) in [
+        // Signed, and everybody on the way could read it.
+        (good.clone(), ErrorKind::Protocol),
+        (json(200, r#"{"active":true}"#), ErrorKind::Untrusted),
+        (encrypt(r#"{"active":true}"#, 9), ErrorKind::Protocol),
+        (encrypt(&text(&of_another), 9), ErrorKind::Untrusted),
+        (encrypt(&text(&good), 8), ErrorKind::Untrusted),
+        (encrypt(&text(&encrypt(&text(&good), 9)), 9), ErrorKind::Protocol),
+    ] {
+        assert_eq!(ask(response.clone()).unwrap_err().kind(), kind, "{}", text(&response));
+    }
+    // Who does not decrypt takes nothing that is encrypted.
+    assert_eq!(said_by_jwt(&encrypt(&text(&good), 9)).unwrap_err().kind(), ErrorKind::Protocol);
+    let error = call(request().encrypted(decrypter())).step(Event::Go, &world.env()).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Usage, Reason::InvalidValue));
 }

@@ -7,10 +7,12 @@ use http::{Method, StatusCode};
 use super::{page, token::valid_scope};
 use crate::{
     dpop::Dpop,
+    grant::Grant,
     message::{Answer, Asked, Params, Post, Refusal},
     openid::{Bound, ResponseMode, ResponseType, Wish, id_token, resolve, subject},
     settings::{RegisteredClient, Settings},
     state::{Login, State},
+    targets::Targets,
     user::Mind,
 };
 
@@ -88,6 +90,7 @@ fn approve(state: &mut State, login: &Login, user: &str, now: SystemTime) -> Ans
         return page::error(StatusCode::BAD_REQUEST, "no such user");
     }
     let grant = state.add_grant(&login.client, Some(user), &login.scope);
+    state.target_grant(grant, login.targets.clone());
     if let Some(wish) = &login.openid {
         state.sign_in(grant, wish, now);
     }
@@ -185,9 +188,10 @@ fn addressed<'a>(
     let client = client.ok_or("the client is unknown")?;
     let uri = params.get("redirect_uri").filter(|uri| client.allows_redirect(uri));
     let uri = uri.ok_or("redirect_uri is not registered for this client")?;
-    let response = params.get("response_type").and_then(ResponseType::parse);
-    let asked = params.get("response_mode").and_then(ResponseMode::parse);
-    let mode = response.filter(|_| settings.openid.is_some()).map_or(ResponseMode::Query, |response| {
+    let response = response_type(client, params).filter(|response| is_served(settings, *response));
+    let asked = params.get("response_mode").filter(|_| settings.openid.is_some());
+    let asked = asked.and_then(ResponseMode::parse);
+    let mode = response.map_or(ResponseMode::Query, |response| {
         // Tokens do not go into a query (Multiple Response Types §5).
         match (response.default_mode(), asked) {
             (ResponseMode::Fragment, Some(ResponseMode::Query)) => ResponseMode::Fragment,
@@ -195,6 +199,17 @@ fn addressed<'a>(
         }
     });
     Ok((client, Way { uri: uri.to_owned(), mode, state: params.get("state").map(str::to_owned) }))
+}
+
+/// What is asked for; `token` only by a client that may (RFC 6749 §4.2).
+fn response_type(client: &RegisteredClient, params: &Params) -> Option<ResponseType> {
+    let text = params.get("response_type")?;
+    let is_implicit = text == ResponseType::Token.name() && client.grants.contains(&Grant::Implicit);
+    if is_implicit { Some(ResponseType::Token) } else { ResponseType::parse(text) }
+}
+
+fn is_served(settings: &Settings, response: ResponseType) -> bool {
+    settings.openid.is_some() || matches!(response, ResponseType::Code | ResponseType::Token)
 }
 
 fn check(settings: &Settings, params: &Params) -> Result<Login, Refused> {
@@ -210,7 +225,7 @@ fn wanted(settings: &Settings, client: &RegisteredClient, params: &Params) -> Re
     let with_openid = settings.openid.is_some();
     let response = match params.get("response_type") {
         None => return refuse("invalid_request", "response_type is missing"),
-        Some(text) => ResponseType::parse(text).filter(|asked| with_openid || *asked == ResponseType::Code),
+        Some(_) => response_type(client, params).filter(|asked| is_served(settings, *asked)),
     };
     let Some(response) = response else {
         return refuse("unsupported_response_type", "the response type is not supported");
@@ -247,6 +262,7 @@ fn wanted(settings: &Settings, client: &RegisteredClient, params: &Params) -> Re
         response,
         mode: response.default_mode(),
         openid,
+        targets: Targets::read(settings, params)?,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::{
     message::{Answer, Asked, Refusal},
     openid::Wish,
     state::{Device, GrantId, State},
+    targets::Targets,
     user::Mind,
 };
 
@@ -42,6 +43,7 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
     let device = Device {
         client,
         scope: scope.into(),
+        targets: Targets::read(settings, &form)?,
         expires: asked.now + lifetime,
         interval: interval.unwrap_or(FIVE),
         polls: 0,
@@ -88,8 +90,10 @@ pub(super) fn decided(
             Err(Refusal::new("access_denied", "the user refused"))
         }
         Mind::Approves(user) => {
-            let scope = state.devices.remove(code).map(|device| device.scope).unwrap_or_default();
+            let device = state.devices.remove(code).map(|device| (device.scope, device.targets));
+            let (scope, targets) = device.unwrap_or_default();
             let grant = state.add_grant(client, Some(&user), &scope);
+            state.target_grant(grant, targets);
             if state.settings.openid.is_some() && scope.split(' ').any(|scope| scope == "openid") {
                 state.sign_in(grant, &Wish::default(), now);
             }

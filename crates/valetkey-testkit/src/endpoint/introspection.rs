@@ -29,17 +29,16 @@ pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refu
     }
     let said = say(state, form.need("token")?, asked.now);
     let wants_jwt = asked.headers.get(ACCEPT).is_some_and(|accept| accept == JWT);
-    let Some(openid) = state.settings.openid.as_ref().filter(|_| wants_jwt) else {
+    if !wants_jwt || state.settings.openid.is_none() {
         return Ok(Answer::json(StatusCode::OK, &said).with(CACHE_CONTROL, "no-store"));
-    };
+    }
     let claims = json!({
         "iss": state.settings.issuer.text,
         "aud": client,
         "iat": seconds(asked.now),
         "token_introspection": said,
     });
-    let algorithm = openid.algorithms.first().copied().unwrap_or("RS256");
-    let jwt = sign(state, algorithm, &client, Some("token-introspection+jwt"), &claims);
+    let jwt = sign(state, state.settings.algorithm(), &client, Some("token-introspection+jwt"), &claims);
     let answer = Answer { body: jwt.into(), ..Answer::empty(StatusCode::OK) };
     Ok(answer.with(CONTENT_TYPE, JWT).with(CACHE_CONTROL, "no-store"))
 }
@@ -63,6 +62,9 @@ fn say(state: &State, token: &str, now: SystemTime) -> Value {
     });
     if access.is_some() {
         said["token_type"] = if key.is_some() { "DPoP" } else { "Bearer" }.into();
+    }
+    if let Some(targets) = state.targets_of_access(token) {
+        targets.introspected(&mut said);
     }
     if let Some(user) = &grant.user {
         said["username"] = user.clone().into();

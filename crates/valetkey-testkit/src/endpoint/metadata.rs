@@ -1,18 +1,23 @@
 //! Authorization server metadata (RFC 8414 §2), the same at every well-known address.
 
+use std::time::SystemTime;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{device::DEVICE_CODE, token::JWT_BEARER};
 use crate::{
     dpop::Dpop,
+    grant::Grant,
     jose::{ASYMMETRIC, SYMMETRIC},
     message::Answer,
-    openid::{ACR, OpenId, ResponseType},
+    openid::{ACR, OpenId, ResponseType, seconds, sign},
     settings::{AuthMethod, Settings},
+    state::State,
 };
 
-pub(super) fn answer(settings: &Settings) -> Answer {
+pub(super) fn answer(state: &State, now: SystemTime) -> Answer {
+    let settings = &state.settings;
     let issuer = &settings.issuer;
     let methods: Vec<_> = settings.methods.iter().map(|method| method.name()).collect();
     let mut document = json!({
@@ -51,7 +56,33 @@ pub(super) fn answer(settings: &Settings) -> Answer {
     if let Some(openid) = &settings.openid {
         add_openid(&mut document, settings, openid);
     }
-    Answer::json(StatusCode::OK, &document)
+    add_grants(&mut document, settings);
+    Answer::json(StatusCode::OK, &signed(state, document, now))
+}
+
+/// The document with all of its members signed beside it, if the provider does that (RFC 8414 §2.1, RFC 9728 §2.2).
+pub(super) fn signed(state: &State, mut document: Value, now: SystemTime) -> Value {
+    if state.settings.signs_metadata {
+        let mut claims = document.clone();
+        claims["iss"] = state.settings.issuer.text.clone().into();
+        claims["iat"] = seconds(now);
+        document["signed_metadata"] = sign(state, state.settings.algorithm(), "", None, &claims).into();
+    }
+    document
+}
+
+/// Grants that some client may use, and the response type that is one.
+fn add_grants(document: &mut Value, settings: &Settings) {
+    let add = |list: &mut Value, name: &str| match list {
+        Value::Array(list) if !list.iter().any(|known| known == name) => list.push(name.into()),
+        _ => {}
+    };
+    for grant in settings.clients.iter().flat_map(|client| &client.grants) {
+        add(&mut document["grant_types_supported"], grant.name());
+        if *grant == Grant::Implicit {
+            add(&mut document["response_types_supported"], ResponseType::Token.name());
+        }
+    }
 }
 
 /// By what ID tokens can be signed; `none` only if a client asks for it, which the code flow allows (OpenID Connect

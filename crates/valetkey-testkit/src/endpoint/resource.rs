@@ -1,12 +1,15 @@
 //! Protected resources: they want a token in the header alone (RFC 6750 §2.1), and the key that it is bound to
 //! (RFC 9449 §7).
 
+use std::time::Duration;
+
 use http::{
     StatusCode,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use serde_json::json;
 
+use super::protected_resource;
 use crate::{
     dpop::{DPOP_NONCE, Dpop, Refused, Side, prove},
     jose::ASYMMETRIC,
@@ -19,7 +22,11 @@ pub(super) fn me(state: &mut State, asked: Asked<'_>) -> Answer {
     guarded(state, asked, |state, access| {
         let grant = state.grant(access.grant);
         let subject = grant.user.as_deref().unwrap_or(&grant.client);
-        let body = json!({ "sub": subject, "client_id": grant.client, "scope": access.scope });
+        let mut body = json!({ "sub": subject, "client_id": grant.client, "scope": access.scope });
+        if let Some(actor) = &grant.actor {
+            // RFC 8693 §4.1.
+            body["act"] = json!({ "sub": actor });
+        }
         Ok(Answer::json(StatusCode::OK, &body))
     })
 }
@@ -32,6 +39,39 @@ pub(super) fn admin(state: &mut State, asked: Asked<'_>) -> Answer {
         }
         let why = "error=\"insufficient_scope\", scope=\"admin\"";
         Err(Challenge::new(StatusCode::FORBIDDEN, &[Scheme::of(access)], why))
+    })
+}
+
+/// Wants what its query says: a `scope`, one of the classes `acr_values` of authentication, and one that is no older than
+/// `max_age` seconds (RFC 9470 §3). With `always` it wants it whatever the token has.
+pub(super) fn demanding(state: &mut State, asked: Asked<'_>) -> Answer {
+    guarded(state, asked, |state, access| {
+        let wanted = Params::parse(asked.query.as_bytes());
+        let user = state.openid.sign_ins.get(&access.grant);
+        let is_always = wanted.get("always").is_some();
+        let has_acr = |values: &str| user.is_some_and(|user| values.split(' ').any(|acr| acr == user.acr));
+        let is_recent = |seconds: &str| {
+            let age = seconds.parse().map(Duration::from_secs).unwrap_or_default();
+            user.is_some_and(|user| asked.now <= user.auth_time + age)
+        };
+        let has_scope =
+            |scope: &str| scope.split(' ').all(|one| access.scope.split(' ').any(|had| had == one));
+        let challenge = |status, error: &str| {
+            let parts = ["scope", "acr_values", "max_age"].map(|name| {
+                wanted.get(name).map_or_else(String::new, |value| format!(", {name}=\"{value}\""))
+            });
+            let why = format!("error=\"{error}\"{}", parts.concat());
+            Err(Challenge::new(status, &[Scheme::of(access)], &why))
+        };
+        let is_weak = wanted.get("acr_values").is_some_and(|values| is_always || !has_acr(values))
+            || wanted.get("max_age").is_some_and(|seconds| is_always || !is_recent(seconds));
+        if is_weak {
+            return challenge(StatusCode::UNAUTHORIZED, "insufficient_user_authentication");
+        }
+        if wanted.get("scope").is_some_and(|scope| is_always || !has_scope(scope)) {
+            return challenge(StatusCode::FORBIDDEN, "insufficient_scope");
+        }
+        Ok(Answer::json(StatusCode::OK, &json!({ "scope": access.scope })))
     })
 }
 
@@ -49,7 +89,9 @@ fn guarded(
     asked: Asked<'_>,
     act: impl FnOnce(&State, &Access) -> Result<Answer, Challenge>,
 ) -> Answer {
-    access(state, asked).and_then(|access| act(state, &access)).unwrap_or_else(Answer::from)
+    let outcome = access(state, asked).and_then(|access| act(state, &access));
+    let metadata = || protected_resource::url(&state.settings, asked.path);
+    outcome.unwrap_or_else(|challenge| challenge.with_metadata(metadata()).into())
 }
 
 /// The token that came with the request, or why there is none.
@@ -145,6 +187,15 @@ impl Challenge {
             Scheme::Dpop => format!("DPoP algs=\"{}\"{comma}{error}", ASYMMETRIC.join(" ")),
         };
         Self { status, schemes: schemes.iter().map(text).collect(), nonce: None }
+    }
+
+    /// Says where the API describes itself (RFC 9728 §5.1).
+    fn with_metadata(mut self, url: Option<String>) -> Self {
+        if let Some(url) = url {
+            let parameter = format!(", resource_metadata=\"{url}\"");
+            self.schemes.iter_mut().for_each(|scheme| scheme.push_str(&parameter));
+        }
+        self
     }
 }
 

@@ -10,14 +10,19 @@ use http::{
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::{client_auth::authenticate, device};
+use super::{
+    client_auth::authenticate,
+    device,
+    grant::{self, Granted, Issued},
+};
 use crate::{
     assertion::check,
     dpop::{Dpop, Refused, Side, prove},
     jose::Jwt,
     message::{Answer, Asked, Params, Refusal},
-    openid::{Bound, id_token},
+    openid::{Bound, Wish, id_token},
     state::{GrantId, State},
+    targets::Targets,
 };
 
 /// RFC 7523 §2.1.
@@ -25,21 +30,37 @@ pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer
 
 pub(super) fn answer(state: &mut State, asked: Asked<'_>) -> Result<Answer, Refusal> {
     let form = asked.form()?;
-    if form.duplicate().is_some() {
+    if form.duplicate_but_for(grant::may_repeat(&form)).is_some() {
         return Err(Refusal::request("a parameter occurs twice"));
     }
     if form.get("grant_type") == Some(JWT_BEARER) {
         return jwt_bearer(state, asked, &form);
     }
     let client = authenticate(state, asked, &form)?;
-    let caller = Caller { client, key: key(state, asked)?, now: asked.now };
+    let targets = Targets::read(&state.settings, &form)?;
+    let caller = Caller { client, key: key(state, asked)?, targets, now: asked.now };
     match form.need("grant_type")? {
         "authorization_code" => authorization_code(state, &caller, &form),
         "refresh_token" => refresh_token(state, &caller, &form),
         "client_credentials" => client_credentials(state, &caller, &form),
         device::DEVICE_CODE => device_code(state, &caller, &form),
-        _ => Err(Refusal::new("unsupported_grant_type", "the grant type is not supported")),
+        _ => registered(state, &caller, &form),
     }
+}
+
+/// A grant that is registered for this client.
+fn registered(state: &mut State, caller: &Caller, form: &Params) -> Result<Answer, Refusal> {
+    if !valid_scope(form.get("scope").unwrap_or("")) {
+        return Err(Refusal::new("invalid_scope", "the scope is malformed"));
+    }
+    let granted = grant::granted(state, &caller.client, form, caller.now)?;
+    let Granted { grant, scope, has_refresh_token, issued } = granted;
+    if state.settings.openid.is_some() && scope.split(' ').any(|scope| scope == "openid") {
+        state.sign_in(grant, &Wish::default(), caller.now);
+    }
+    let has_refresh_token = has_refresh_token && state.settings.issues_refresh_tokens;
+    let refresh = has_refresh_token.then(|| state.add_refresh(grant, caller.key.as_deref(), caller.now));
+    Ok(tokens(state, Issue { grant, scope: &scope, refresh, is_refreshed: false, issued }, caller))
 }
 
 /// Who asks for tokens.
@@ -47,6 +68,7 @@ struct Caller {
     client: String,
     /// The thumbprint of the key that was proved, which the token is bound to.
     key: Option<String>,
+    targets: Targets,
     now: SystemTime,
 }
 
@@ -93,7 +115,11 @@ fn authorization_code(state: &mut State, caller: &Caller, form: &Params) -> Resu
     let scope = state.grant(code.grant).scope.clone();
     let key = caller.key.as_deref();
     let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(code.grant, key, now));
-    Ok(tokens(state, Issue { grant: code.grant, scope: &scope, refresh, is_refreshed: false }, caller))
+    Ok(tokens(
+        state,
+        Issue { grant: code.grant, scope: &scope, refresh, is_refreshed: false, issued: None },
+        caller,
+    ))
 }
 
 /// RFC 8628 §3.4.
@@ -102,7 +128,7 @@ fn device_code(state: &mut State, caller: &Caller, form: &Params) -> Result<Answ
     let scope = state.grant(grant).scope.clone();
     let key = caller.key.as_deref();
     let refresh = state.settings.issues_refresh_tokens.then(|| state.add_refresh(grant, key, caller.now));
-    Ok(tokens(state, Issue { grant, scope: &scope, refresh, is_refreshed: false }, caller))
+    Ok(tokens(state, Issue { grant, scope: &scope, refresh, is_refreshed: false, issued: None }, caller))
 }
 
 /// A verifier without a challenge is refused too, against a downgrade (RFC 9700 §4.8.2).
@@ -145,7 +171,11 @@ fn refresh_token(state: &mut State, caller: &Caller, form: &Params) -> Result<An
         state.spend_refresh(text, now);
         state.add_refresh(known.grant, caller.key.as_deref(), now)
     });
-    Ok(tokens(state, Issue { grant: known.grant, scope: &scope, refresh: next, is_refreshed: true }, caller))
+    Ok(tokens(
+        state,
+        Issue { grant: known.grant, scope: &scope, refresh: next, is_refreshed: true, issued: None },
+        caller,
+    ))
 }
 
 fn narrows(asked: &str, granted: &str) -> bool {
@@ -189,7 +219,8 @@ fn jwt_bearer(state: &mut State, asked: Asked<'_>, form: &Params) -> Result<Answ
         return Err(Refusal::new("invalid_scope", "the scope is malformed"));
     }
     let grant = state.add_grant(&account.name, user, scope);
-    let caller = Caller { client: account.name, key, now: asked.now };
+    let targets = Targets::read(&state.settings, form)?;
+    let caller = Caller { client: account.name, key, targets, now: asked.now };
     Ok(tokens(state, Issue::alone(grant, scope), &caller))
 }
 
@@ -205,20 +236,29 @@ struct Issue<'a> {
     scope: &'a str,
     refresh: Option<String>,
     is_refreshed: bool,
+    /// What an exchange was asked for.
+    issued: Option<Issued>,
 }
 
 impl<'a> Issue<'a> {
     /// An access token and nothing else.
     fn alone(grant: GrantId, scope: &'a str) -> Self {
-        Self { grant, scope, refresh: None, is_refreshed: false }
+        Self { grant, scope, refresh: None, is_refreshed: false, issued: None }
     }
 }
 
 /// RFC 6749 §5.1, OpenID Connect Core §3.1.3.3 and §12.2.
 fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
-    let Issue { grant, scope, refresh, is_refreshed } = issue;
+    let Issue { grant, scope, refresh, is_refreshed, issued } = issue;
     let key = caller.key.as_deref();
-    let token = state.add_access(grant, scope, key, caller.now);
+    let targets = match state.targets_of(grant, &caller.targets) {
+        Ok(targets) => targets,
+        Err(refusal) => return refusal.into(),
+    };
+    let token = match issued {
+        Some(Issued { is_access_token: false, .. }) => state.add_outside(grant),
+        Some(_) | None => state.add_access(grant, scope, key, caller.now),
+    };
     let bound = Bound { access_token: Some(&token), is_refreshed, ..Bound::default() };
     let is_openid = scope.split(' ').any(|scope| scope == "openid");
     let id_token = is_openid.then(|| id_token(state, grant, bound, caller.now)).flatten();
@@ -229,6 +269,11 @@ fn tokens(state: &mut State, issue: Issue<'_>, caller: &Caller) -> Answer {
     });
     if !scope.is_empty() {
         body["scope"] = scope.into();
+    }
+    targets.say_in(&mut body);
+    state.target_access(&token, targets);
+    if let Some(issued) = issued {
+        grant::say(&mut body, issued);
     }
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();

@@ -80,6 +80,10 @@ impl Faults {
             Effect::Jwt(edits) => {
                 answer = with_jwt(answer, |jwt, beside| edit_jwt(state, now, jwt, beside, edits))
             }
+            Effect::AccessToken(edits) => {
+                let edit = |jwt: &str, _: Beside<'_>| edit_jwt(state, now, jwt, Beside::default(), edits);
+                answer.body = with_member(&answer.body, &["access_token"], edit);
+            }
             _ => {}
         }
         if let Some(callback) = callback.and_then(|callback| HeaderValue::try_from(callback).ok()) {
@@ -165,7 +169,7 @@ fn changed(mut answer: Answer, effect: &Effect) -> Answer {
     answer
 }
 
-/// The answer with another JWT, wherever it has one: as the body, as `id_token` in it, or in the callback.
+/// The answer with another JWT, wherever it has one: as the body, as a member of it, or in the callback.
 fn with_jwt(mut answer: Answer, edit: impl Fn(&str, Beside<'_>) -> String) -> Answer {
     if answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/jwt") {
         answer.body = edit(&String::from_utf8_lossy(&answer.body), Beside::default()).into();
@@ -190,14 +194,19 @@ fn with_jwt(mut answer: Answer, edit: impl Fn(&str, Beside<'_>) -> String) -> An
         answer
             .headers
             .insert(LOCATION, HeaderValue::try_from(location).unwrap_or(HeaderValue::from_static("")));
-    } else if let Ok(mut object) = serde_json::from_slice::<serde_json::Value>(&answer.body)
-        && let Some(id_token) = object.get("id_token").and_then(|token| token.as_str())
-    {
-        let beside = Beside { access_token: object["access_token"].as_str(), code: None };
-        object["id_token"] = edit(id_token, beside).into();
-        answer.body = object.to_string().into();
+    } else {
+        answer.body = with_member(&answer.body, &["id_token", "signed_metadata"], edit);
     }
     answer
+}
+
+/// A JSON object with another JWT as the first of these members that it has.
+fn with_member(body: &Bytes, names: &[&str], edit: impl Fn(&str, Beside<'_>) -> String) -> Bytes {
+    let Ok(mut object) = serde_json::from_slice::<serde_json::Value>(body) else { return body.clone() };
+    let Some(name) = names.iter().find(|name| object[**name].is_string()) else { return body.clone() };
+    let beside = Beside { access_token: object["access_token"].as_str(), code: None };
+    object[*name] = edit(object[*name].as_str().unwrap_or(""), beside).into();
+    object.to_string().into()
 }
 
 /// What happens to the answer on its way.

@@ -2,14 +2,18 @@
 
 mod callback;
 mod device;
+mod exchange;
+mod implicit;
 mod introspection;
 mod keys;
 mod metadata;
 mod oauth1;
 mod openid;
 mod proof;
+mod protected_resource;
 mod registration;
 mod resource;
+mod step_up;
 mod token;
 mod user_info;
 
@@ -34,10 +38,11 @@ use crate::transcript::Place;
 /// ```
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
     let oauth2 = [metadata::ROWS, callback::ROWS, token::ROWS, resource::ROWS, proof::ROWS];
-    let endpoints = [introspection::ROWS, device::ROWS];
+    let endpoints = [introspection::ROWS, device::ROWS, exchange::ROWS, implicit::ROWS, step_up::ROWS];
     let oauth1 = [oauth1::TEMPORARY, oauth1::CALLBACK, oauth1::TOKEN];
     let openid = [openid::ROWS, keys::ROWS, user_info::ROWS, registration::ROWS];
-    oauth2.into_iter().chain(endpoints).chain(oauth1).chain(openid).flatten()
+    let apis = [protected_resource::ROWS, protected_resource::SIGNED, protected_resource::TOKENS];
+    oauth2.into_iter().chain(endpoints).chain(apis).chain(oauth1).chain(openid).flatten()
 }
 
 /// The fault of this name.

@@ -36,6 +36,15 @@ impl Provider {
         }
     }
 
+    /// The keys that it signs with now, as a JWK set: for a client that has them from elsewhere.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        let inner = self.inner();
+        let algorithms =
+            inner.state.settings.openid.as_ref().map_or(&["RS256"][..], |openid| &openid.algorithms);
+        inner.state.openid.keyring.jwks(algorithms).to_string()
+    }
+
     /// Signs with other keys from now on; the old ones are published no longer.
     pub fn rotate_keys(&self) {
         self.inner().state.openid.keyring.rotate();

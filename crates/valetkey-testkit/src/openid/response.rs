@@ -9,7 +9,7 @@
 /// assert!(!ResponseType::CodeIdToken.has_token());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "these are all that OpenID Connect Core defines")]
+#[expect(clippy::exhaustive_enums, reason = "these are all that are registered")]
 pub enum ResponseType {
     /// `code`: the code flow.
     Code,
@@ -23,10 +23,13 @@ pub enum ResponseType {
     CodeToken,
     /// `code id_token token`: the hybrid flow with everything.
     CodeIdTokenToken,
+    /// `token`: the implicit grant of OAuth 2.0, for clients that may use [it](crate::Grant::Implicit). Not among
+    /// [`ALL`](Self::ALL), because OpenID Connect does not have it.
+    Token,
 }
 
 impl ResponseType {
-    /// All of them.
+    /// All that OpenID Connect Core defines.
     pub const ALL: [Self; 6] = [
         Self::Code,
         Self::IdToken,
@@ -46,6 +49,7 @@ impl ResponseType {
             Self::CodeIdToken => "code id_token",
             Self::CodeToken => "code token",
             Self::CodeIdTokenToken => "code id_token token",
+            Self::Token => "token",
         }
     }
 
@@ -62,19 +66,19 @@ impl ResponseType {
     /// Whether a code comes by the browser.
     #[must_use]
     pub const fn has_code(self) -> bool {
-        !matches!(self, Self::IdToken | Self::IdTokenToken)
+        !matches!(self, Self::IdToken | Self::IdTokenToken | Self::Token)
     }
 
     /// Whether an ID token comes by the browser.
     #[must_use]
     pub const fn has_id_token(self) -> bool {
-        !matches!(self, Self::Code | Self::CodeToken)
+        !matches!(self, Self::Code | Self::CodeToken | Self::Token)
     }
 
     /// Whether an access token comes by the browser.
     #[must_use]
     pub const fn has_token(self) -> bool {
-        matches!(self, Self::IdTokenToken | Self::CodeToken | Self::CodeIdTokenToken)
+        matches!(self, Self::IdTokenToken | Self::CodeToken | Self::CodeIdTokenToken | Self::Token)
     }
 
     /// How its answer comes if nothing else was asked for.

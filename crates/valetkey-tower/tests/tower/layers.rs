@@ -8,6 +8,7 @@ use tower::{Layer, ServiceExt};
 use valetkey::{
     Client, NoReplay, Reason, Session,
     oauth1::{ClientCredentials, Signer},
+    oauth2::step_up::Operation,
 };
 use valetkey_http::{Backend, BoxError, Limits, block_on};
 use valetkey_testkit::{Effect, Expect, Fault, Place, Provider};
@@ -28,7 +29,7 @@ fn api(provider: &Provider) -> Strict<Body> {
     })
 }
 
-fn session(provider: &Provider) -> Session {
+fn client(provider: &Provider) -> Client {
     let client = Client::builder(provider.clone())
         .random(provider.random())
         .discover(&provider.issuer())
@@ -36,8 +37,12 @@ fn session(provider: &Provider) -> Session {
         .secret("app-secret")
         .redirect_uri("https://client.test/cb")
         .api(&provider.issuer());
+    block_on(client.build()).unwrap()
+}
+
+fn session(provider: &Provider) -> Session {
+    let client = client(provider);
     block_on(async {
-        let client = client.build().await?;
         let (url, pending) = client.authorize().scope("read").start().await?;
         let callback = provider.visit(&url).expect("the user gets through");
         client.redeem(pending, &callback).await
@@ -51,6 +56,27 @@ fn echo(provider: &Provider) -> http::Request<Body> {
 
 fn reason(error: &BoxError) -> Reason {
     error.downcast_ref::<valetkey::Error>().expect("an error of the session").reason()
+}
+
+#[test]
+fn s_tk_22_an_answer_that_wants_more_says_what_it_answers() {
+    let provider = Provider::new();
+    let mut session = session(&provider);
+    let admin = || http::Request::get(provider.api("admin")).body(Body::default()).unwrap();
+    let call = |session: &Session| {
+        block_on(AuthorizeLayer::new(session.clone()).layer(api(&provider)).oneshot(admin())).unwrap()
+    };
+    let refused = call(&session);
+    assert!(refused.extensions().get::<Operation>().is_some());
+    let next = session.step_up(&refused).unwrap().expect("a demand");
+    let client = client(&provider);
+    session = block_on(async {
+        let (url, pending) = next.start().await?;
+        client.redeem(pending, &provider.visit(&url).expect("the user gets through")).await
+    })
+    .unwrap();
+    assert_eq!(call(&session).status(), 200);
+    assert!(!session.record().unwrap().tokens().requested().was_stepped_up(), "it succeeded");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use valetkey_proto::{
     Result,
     oauth2::{
@@ -14,12 +15,11 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    binding::hold,
     wishes::{Wishes, wishes},
 };
 use crate::{
     run::run,
-    session::{Renewal, Session},
+    session::{Asking, Renewal, Session},
 };
 
 /// What a program asks for by an assertion. [`session`](Self::session) asks.
@@ -38,23 +38,27 @@ impl JwtBearer {
     ///
     /// # Errors
     ///
-    /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope.
+    /// `Config`: [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope,
+    /// [`Reason::InvalidUrl`](crate::Reason::InvalidUrl) in a resource.
     pub fn session(self) -> Result<Session> {
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
-        let dpop = client.new_key(client.known()?.server())?;
-        Ok(Session::new(client, Renewal::JwtBearer(Arc::new(self)), None, dpop))
+        client.asking(self)
+    }
+}
+
+#[async_trait]
+impl Asking for JwtBearer {
+    fn name(&self) -> &'static str {
+        "JWT bearer"
     }
 
-    /// Gets tokens, once.
-    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
+    async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = JwtBearerGrant::new(relation.server(), self.assertion.clone())?
             .with_strictness(self.client.strictness());
         let grant = self.wishes.put(grant, JwtBearerGrant::with_scope, JwtBearerGrant::with_parameter)?;
-        let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
-        hold(&response, requested.as_ref(), dpop)
+        self.client.ask(&relation, grant, self.wishes.requested()?, dpop).await
     }
 }
 
@@ -82,7 +86,7 @@ impl Client {
     /// # }).unwrap();
     /// ```
     pub fn jwt_bearer(&self, assertion: Assertion) -> JwtBearer {
-        JwtBearer { client: self.clone(), assertion, wishes: Wishes::default() }
+        JwtBearer { client: self.clone(), assertion, wishes: self.wishes() }
     }
 
     /// A session whose tokens are signed here, by this recipe, and shown to the APIs as they are: no server is asked.

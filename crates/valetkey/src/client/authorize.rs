@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use valetkey_proto::{
     Result,
-    oauth2::authorization::{
-        AuthorizationRequest, AuthorizationUrl, HostedObject, PendingAuthorization, RequestObject,
-        ResponseMode, ResponseType,
+    oauth2::{
+        AuthorizationDetails, ResourceIndicator,
+        authorization::{
+            AuthorizationRequest, AuthorizationUrl, HostedObject, PendingAuthorization, RequestObject,
+            ResponseMode, ResponseType,
+        },
+        step_up::StepUp,
     },
     oidc::ClaimsRequest,
 };
@@ -25,12 +29,16 @@ pub struct Authorize {
     max_age: Option<Duration>,
     claims: ClaimsRequest,
     object: Option<RequestObject>,
+    resources: Vec<String>,
+    details: Option<AuthorizationDetails>,
+    step_up: Option<StepUp>,
     parameters: Vec<(String, String)>,
 }
 
 impl Authorize {
     pub(super) fn new(client: Client) -> Self {
         Self {
+            resources: client.resources(),
             client,
             scope: None,
             response_type: ResponseType::Code,
@@ -38,8 +46,15 @@ impl Authorize {
             max_age: None,
             claims: ClaimsRequest::new(),
             object: None,
+            details: None,
+            step_up: None,
             parameters: Vec::new(),
         }
+    }
+
+    /// What an API demanded; it takes the place of the scope.
+    pub(crate) fn after(client: Client, step_up: StepUp) -> Self {
+        Self { step_up: Some(step_up), ..Self::new(client) }
     }
 
     /// Asks for this scope, in place of one said before.
@@ -82,6 +97,26 @@ impl Authorize {
         self
     }
 
+    /// Asks for tokens for this API (RFC 8707): an absolute URI without a fragment. May be said several times. The code is
+    /// exchanged for tokens for the same APIs, and so are they when they are renewed.
+    ///
+    /// # Security
+    ///
+    /// A session whose resources are all at origins that [`ClientBuilder::api`](crate::ClientBuilder::api) named sends its
+    /// token there, and not to the client's other APIs. A resource that is none of their addresses is a mere name, and the
+    /// token goes to all of them. It never goes anywhere because a resource says so: resources may come from the network.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+
+    /// Asks for tokens that are good for this (RFC 9396), in place of what was said before. What was granted is in
+    /// [`TokenSet::authorization_details`](crate::oauth2::token::TokenSet::authorization_details).
+    pub fn authorization_details(mut self, details: AuthorizationDetails) -> Self {
+        self.details = Some(details);
+        self
+    }
+
     /// Adds a parameter, such as `prompt` or `login_hint`.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
@@ -95,10 +130,16 @@ impl Authorize {
     /// `Config`: [`Reason::MissingRedirectUri`](crate::Reason::MissingRedirectUri),
     /// [`Reason::MissingEndpoint`](crate::Reason::MissingEndpoint),
     /// [`Reason::PkceUnsupported`](crate::Reason::PkceUnsupported),
-    /// [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope. `Usage`:
-    /// [`Reason::ReservedParameter`](crate::Reason::ReservedParameter). Otherwise what discovery ends with, if
-    /// the metadata is too old.
-    pub async fn start(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
+    /// [`Reason::InvalidValue`](crate::Reason::InvalidValue) in the scope, [`Reason::InvalidUrl`](crate::Reason::InvalidUrl)
+    /// in a resource. `Usage`: [`Reason::ReservedParameter`](crate::Reason::ReservedParameter) for what is said twice, and
+    /// for the scope and `max_age` of a [step-up](crate::Session::step_up), which the API has said. Otherwise what discovery
+    /// ends with, if the metadata is too old.
+    pub fn start(self) -> impl Future<Output = Result<(AuthorizationUrl, PendingAuthorization)>> + Send {
+        // In a box, so that the futures of callers do not carry all of it.
+        Box::pin(self.begin())
+    }
+
+    async fn begin(self) -> Result<(AuthorizationUrl, PendingAuthorization)> {
         let request = self.request().await?;
         // A request object may be signed by a key that is elsewhere.
         run(request.starting(), self.client.runtime()).await
@@ -123,10 +164,15 @@ impl Authorize {
         if let Some(dpop) = self.client.new_key(relation.server())? {
             request = request.with_dpop(&dpop)?;
         }
-        let scopes = self.scope.as_deref().unwrap_or_default();
+        let scope_of = |step_up: &StepUp| step_up.scope().map(|scope| scope.as_str().to_owned());
+        let scopes =
+            self.scope.clone().or_else(|| self.step_up.as_ref().and_then(scope_of)).unwrap_or_default();
         if self.response_type.has_id_token() || scopes.split(' ').any(|scope| scope == "openid") {
             // Nobody is sent on a trip whose end could not be verified.
             relation.reading().check(relation.server())?;
+        }
+        if let Some(step_up) = &self.step_up {
+            request = step_up.put(request)?;
         }
         if let Some(scope) = &self.scope {
             request = request.with_scope(scope)?;
@@ -139,6 +185,12 @@ impl Authorize {
         }
         if let Some(max_age) = self.max_age {
             request = request.with_max_age(max_age)?;
+        }
+        for resource in &self.resources {
+            request = request.with_resource(ResourceIndicator::parse(resource)?)?;
+        }
+        if let Some(details) = &self.details {
+            request = request.with_authorization_details(details.clone())?;
         }
         for (name, value) in &self.parameters {
             request = request.with_parameter(name, value)?;

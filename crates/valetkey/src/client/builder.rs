@@ -17,8 +17,9 @@ use valetkey_proto::{
         binding::{Dpop, Nonces},
         client::{ClientAuth, ClientMetadata},
         profile::ProviderProfile,
+        protected_resource::ResourceMetadata,
         resource::Placement,
-        server::{Issuer, IssuerTemplate, ServerMetadata},
+        server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
         token::Strictness,
     },
     oidc::logout::ReplayGuard,
@@ -28,12 +29,12 @@ use valetkey_proto::{
 };
 
 use super::{
-    Client, Inner, age, back_channel,
+    Client, Inner, back_channel,
     binding::Binding,
     identity::Registered,
     relation::{Origination, Source},
 };
-use crate::{Observer, RemoteSigner, Runtime, session::Nobody, slot::Slot};
+use crate::{Observer, RemoteSigner, Runtime, kept, keys::KeyCache, session::Nobody, slot::Slot};
 
 /// The parts of a [`Client`]. What is wrong with one of them is said by [`build`](Self::build).
 #[must_use]
@@ -46,11 +47,14 @@ pub struct ClientBuilder {
     redirect_uri: Option<String>,
     binding: Option<Key>,
     template: Option<Result<IssuerTemplate>>,
+    signer: Option<MetadataSigner>,
+    resource: Option<Box<ResourceMetadata>>,
     /// In a box, because futures carry the builder.
     profile: Option<Box<ProviderProfile>>,
     probes_auth: bool,
     placement: Option<Arc<Placement>>,
-    registered: Registered,
+    /// In a box, because builders are moved through the futures of callers.
+    registered: Box<Registered>,
     origins: Vec<Result<Origin>>,
     sealing_keys: Option<SealingKeys>,
     strictness: Strictness,
@@ -69,7 +73,7 @@ impl ClientBuilder {
         Self::on(Runtime::new(backend))
     }
 
-    pub(super) fn on(runtime: Runtime) -> Self {
+    pub(crate) fn on(runtime: Runtime) -> Self {
         Self {
             runtime,
             server: None,
@@ -79,10 +83,12 @@ impl ClientBuilder {
             redirect_uri: None,
             binding: None,
             template: None,
+            signer: None,
+            resource: None,
             profile: None,
             probes_auth: false,
             placement: None,
-            registered: Registered::default(),
+            registered: Box::default(),
             origins: Vec::new(),
             sealing_keys: None,
             strictness: Strictness::default(),
@@ -94,6 +100,13 @@ impl ClientBuilder {
     /// The server of this issuer, whose metadata is fetched.
     pub fn discover(mut self, issuer: &str) -> Self {
         self.server = Some(Issuer::parse(issuer).map(Source::Discovered));
+        self
+    }
+
+    /// The server of this issuer, which was learned from somebody, as by [`WebFinger`](crate::oidc::webfinger): requests to it
+    /// go to the addresses that [it says](Issuer::with_addresses).
+    pub fn discover_issuer(mut self, issuer: &Issuer) -> Self {
+        self.server = Some(Ok(Source::Discovered(issuer.clone())));
         self
     }
 
@@ -114,6 +127,33 @@ impl ClientBuilder {
     /// Users of all tenants can sign in: see [`IssuerTemplate`].
     pub fn issuer_template(mut self, template: &str) -> Self {
         self.template = Some(IssuerTemplate::parse(template));
+        self
+    }
+
+    /// Demands that the metadata that is [fetched](Self::discover) is signed by somebody who is trusted.
+    ///
+    /// # Security
+    ///
+    /// As [`MetadataSigner`].
+    pub fn metadata_signer(mut self, signer: MetadataSigner) -> Self {
+        self.signer = Some(signer);
+        self
+    }
+
+    /// The API that sessions are for, as it describes itself (RFC 9728): its origin is one of the [APIs](Self::api); the
+    /// server is the one that it names, or of several the one that is said by [`discover`](Self::discover) or
+    /// [`server`](Self::server); and if it takes no tokens but those that are bound to a key, sessions
+    /// [bind](Self::dpop) theirs. Whatever tokens are asked for, they are asked for it (RFC 8707 §2), beside what a program
+    /// adds.
+    ///
+    /// [`build`](Self::build) ends with an error of [`ResourceMetadata::server`] if the API does not know the server.
+    ///
+    /// # Security
+    ///
+    /// As [`ProtectedResource`](crate::ProtectedResource).
+    pub fn for_resource(mut self, resource: &ResourceMetadata) -> Self {
+        self.origins.push(Ok(resource.resource().origin()));
+        self.resource = Some(Box::new(resource.clone()));
         self
     }
 
@@ -286,6 +326,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Decrypts what the server says about tokens, which is encrypted for this client
+    /// (`introspection_encrypted_response_alg`, `…_enc`): what is not is then refused. Within, it is signed by
+    /// [`introspection_algorithm`](Self::introspection_algorithm), or `RS256` unless that is said.
+    pub fn introspection_decrypter(mut self, decrypter: Decrypter) -> Self {
+        self.registered.introspection_decrypter = Some(decrypter);
+        self
+    }
+
     /// The keys for [`Client::seal`].
     pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
         self.sealing_keys = Some(keys);
@@ -361,18 +409,25 @@ impl ClientBuilder {
     /// both a secret and another authentication are given; [`Reason::UnsupportedAlgorithm`] if the server takes no DPoP
     /// proofs of such a key. Otherwise what discovery ends with: `Untrusted` with
     /// [`Reason::IssuerMismatch`], `Protocol`, `Server`, `Transport`, `Timeout`.
-    pub async fn build(self) -> Result<Client> {
-        // In a box, so that the futures of callers do not carry all of it.
-        Box::pin(self.put_together()).await
+    pub fn build(self) -> impl Future<Output = Result<Client>> + Send + 'static {
+        // Put together at once, and asked for in a box, so that the futures of callers do not carry all of it.
+        let assembled = self.assemble();
+        async move {
+            let client = assembled?;
+            Box::pin(client.relation()).await?;
+            Ok(client)
+        }
     }
 
-    async fn put_together(self) -> Result<Client> {
+    /// Checks the parts, without asking anybody.
+    fn assemble(self) -> Result<Client> {
         let invalid = |detail| Error::new(ErrorKind::Config, Reason::InvalidValue).with_detail(detail);
         let profile = self.profile.map(|profile| profile.with_variable("client_id", &self.id));
-        let server = match (self.server, &profile) {
-            (Some(server), _) => server?,
-            (None, Some(profile)) => Source::of(profile)?,
-            (None, None) => return Err(invalid("no server: say discover or server")),
+        let server = match (self.server.transpose()?, &self.resource, &profile) {
+            (server, Some(resource), _) => at_resource(server, resource)?,
+            (Some(server), None, _) => server,
+            (None, None, Some(profile)) => Source::of(profile)?,
+            (None, None, None) => return Err(invalid("no server: say discover or server")),
         };
         let mut template = self.template.transpose()?;
         let mut origins = self.origins.into_iter().collect::<Result<Vec<_>>>()?;
@@ -392,36 +447,51 @@ impl ClientBuilder {
             client = client.with_redirect_uri(uri)?;
         }
         let nonces = Arc::<Nonces>::default();
+        let demands_dpop = self.resource.as_ref().is_some_and(|resource| resource.demands_dpop());
         let binding = match self.binding {
-            None => None,
+            None => demands_dpop.then_some(Binding::PerSession),
             Some(Key::PerSession) => Some(Binding::PerSession),
             Some(Key::Own(key)) => Some(Binding::Own(Dpop::new(key, self.runtime.env().crypto)?)),
         };
-        let client = Client(Arc::new(Inner {
+        Ok(Client(Arc::new(Inner {
             runtime: self.runtime,
             origination: Origination {
                 client,
                 secret: self.secret,
                 server,
                 binding,
-                registered: self.registered,
+                registered: *self.registered,
                 template,
+                signer: self.signer,
                 profile,
                 probed: probes_auth.then(Arc::default),
             },
             placement: self.placement,
             nonces,
-            relation: Slot::new(None, age::pause_after),
-            keys: Slot::new(None, age::pause_after),
+            relation: Slot::new(None, kept::pause_after),
+            keys: KeyCache::new(),
             logouts: Mutex::new(ReplayGuard::new(back_channel::REMEMBERED)),
             origins: origins.into(),
+            resource: self.resource.map(|resource| resource.resource().as_str().into()),
             sealing_keys: self.sealing_keys,
             strictness: self.strictness,
             max_api_body: self.max_api_body,
             observer: self.observer,
-        }));
-        client.relation().await?;
-        Ok(client)
+        })))
+    }
+}
+
+/// The server of a client for an API. One that the API has named is asked as what was learned from it.
+fn at_resource(server: Option<Source>, resource: &ResourceMetadata) -> Result<Source> {
+    match server {
+        Some(Source::Given(server)) => {
+            resource.server(Some(server.issuer().as_str()))?;
+            Ok(Source::Given(server))
+        }
+        Some(Source::Discovered(issuer)) => {
+            Ok(Source::Discovered(resource.server(Some(issuer.as_str()))?.clone()))
+        }
+        None => Ok(Source::Discovered(resource.server(None)?.clone())),
     }
 }
 

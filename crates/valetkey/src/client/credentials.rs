@@ -1,7 +1,6 @@
 //! Tokens in the client's own name.
 
-use std::sync::Arc;
-
+use async_trait::async_trait;
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::{binding::Dpop, grant::ClientCredentialsGrant, token::TokenSet},
@@ -9,10 +8,9 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    binding::hold,
     wishes::{Wishes, wishes},
 };
-use crate::session::{Renewal, Session};
+use crate::session::{Asking, Session};
 
 /// What a program asks for in its own name. [`session`](Self::session) asks.
 #[derive(Clone, Debug)]
@@ -26,7 +24,7 @@ wishes!(ClientCredentials);
 
 impl ClientCredentials {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, wishes: Wishes::default() }
+        Self { wishes: client.wishes(), client }
     }
 
     /// A session in the client's own name. It gets its first token when it is first needed, and another one
@@ -35,24 +33,25 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// `Config`: [`Reason::MissingClientAuthentication`] for a public client (RFC 6749 §4.4),
-    /// [`Reason::InvalidValue`] in the scope, [`Reason::UnsupportedAlgorithm`] if no key can be made for the server.
+    /// [`Reason::InvalidValue`] in the scope, [`Reason::InvalidUrl`] in a resource, [`Reason::UnsupportedAlgorithm`] if no
+    /// key can be made for the server.
     pub fn session(self) -> Result<Session> {
         if !self.client.is_confidential() {
             return Err(Error::new(ErrorKind::Config, Reason::MissingClientAuthentication));
         }
-        self.wishes.check()?;
+        self.wishes.requested()?;
         let client = self.client.clone();
-        let dpop = client.new_key(client.known()?.server())?;
-        Ok(Session::new(client, Renewal::ClientCredentials(Arc::new(self)), None, dpop))
+        client.asking(self)
+    }
+}
+
+#[async_trait]
+impl Asking for ClientCredentials {
+    fn name(&self) -> &'static str {
+        "client credentials"
     }
 
-    /// Gets tokens, once.
-    ///
-    /// # Errors
-    ///
-    /// `Denied`: [`Reason::RequestDenied`]. Otherwise whatever is wrong with the response, or what discovery
-    /// ends with.
-    pub(crate) async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
+    async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet> {
         let relation = self.client.relation().await?;
         let grant = ClientCredentialsGrant::new(relation.server(), relation.client())?
             .with_strictness(self.client.strictness());
@@ -61,8 +60,6 @@ impl ClientCredentials {
             ClientCredentialsGrant::with_scope,
             ClientCredentialsGrant::with_parameter,
         )?;
-        let requested = grant.scope().cloned();
-        let response = self.client.call_as(&relation, grant, dpop.cloned()).await?;
-        hold(&response, requested.as_ref(), dpop)
+        self.client.ask(&relation, grant, self.wishes.requested()?, dpop).await
     }
 }

@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc};
 use valetkey_proto::{
     Result, Timestamp,
     oauth2::{
-        Scope,
         binding::Dpop,
         grant::{DeviceAuthorizationRequest, DeviceAuthorizationResponse, DeviceCodeGrant, DevicePolling},
     },
@@ -13,7 +12,6 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    binding::hold,
     relation::Relation,
     wishes::{Wishes, wishes},
 };
@@ -46,7 +44,7 @@ impl Client {
     /// # }).unwrap();
     /// ```
     pub fn device(&self) -> Device {
-        Device { client: self.clone(), wishes: Wishes::default() }
+        Device { client: self.clone(), wishes: self.wishes() }
     }
 }
 
@@ -67,19 +65,12 @@ impl Device {
             DeviceAuthorizationRequest::with_scope,
             DeviceAuthorizationRequest::with_parameter,
         )?;
-        let scope = request.scope().cloned();
-        if is_openid(scope.as_ref()) {
-            // Nobody is asked to sign in if it could not be verified.
-            relation.reading().check(relation.server())?;
-        }
+        relation.check_for(request.scope())?;
+        let wishes = self.wishes;
         let dpop = client.new_key(relation.server())?;
         let response = client.call_as(&relation, request, None).await?;
-        Ok(DeviceLogin { client, relation, scope, dpop, response })
+        Ok(DeviceLogin { client, relation, wishes, dpop, response })
     }
-}
-
-fn is_openid(scope: Option<&Scope>) -> bool {
-    scope.is_some_and(|scope| scope.contains("openid"))
 }
 
 /// A user is to sign in elsewhere: show what there is to show, and [`wait`](Self::wait).
@@ -91,7 +82,7 @@ fn is_openid(scope: Option<&Scope>) -> bool {
 pub struct DeviceLogin {
     client: Client,
     relation: Arc<Relation>,
-    scope: Option<Scope>,
+    wishes: Wishes,
     dpop: Option<Dpop>,
     response: DeviceAuthorizationResponse,
 }
@@ -138,16 +129,16 @@ impl DeviceLogin {
     }
 
     async fn poll(self) -> Result<Session> {
-        let Self { client, relation, scope, dpop, response } = self;
-        let grant = DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let Self { client, relation, wishes, dpop, response } = self;
+        let mut grant =
+            DeviceCodeGrant::new(relation.server(), &response)?.with_strictness(client.strictness());
+        let requested = wishes.requested()?;
+        for resource in requested.resources() {
+            grant = grant.with_resource(resource.clone())?;
+        }
         let polling = DevicePolling::new(grant, Arc::clone(relation.party())).with_dpop(dpop.clone());
         let response = run(polling, client.runtime()).await?;
-        let tokens = hold(&response, scope.as_ref(), dpop.as_ref())?;
-        let user = match is_openid(scope.as_ref()) {
-            true => Some(client.polled(&relation, &response).await?),
-            false => None,
-        };
-        Ok(client.session(tokens, user, dpop))
+        client.signed_in(&relation, &response, requested, dpop).await
     }
 }
 

@@ -1,11 +1,11 @@
-//! Who signed in: the server's keys, kept and asked for anew, and the tokens that they verify.
+//! Who signed in: the server's keys, and the tokens that they verify.
 
 use std::{sync::Arc, time::Duration};
 
 use valetkey_proto::{
-    Call, Error, ErrorKind, Party, Reason, Result, Timestamp,
-    crypto::SignatureAlgorithm,
-    endpoint::{Endpoint, Origin},
+    Call, Error, ErrorKind, Party, Reason, Result,
+    crypto::{CryptoProvider, SignatureAlgorithm},
+    endpoint::Origin,
     jose::{Jwks, VerifyingKeys, jwe::Decrypter, jwt::Expected},
     oauth2::{
         authorization::AuthorizationResponse,
@@ -18,10 +18,9 @@ use valetkey_proto::{
 
 use super::{
     Client,
-    age::Age,
     relation::{Origination, Relation},
 };
-use crate::{Runtime, run::run};
+use crate::{keys::KeyOwner, run::run};
 
 /// What the program said of what servers sign and encrypt for it; the rest follows from their metadata.
 #[derive(Clone, Default)]
@@ -35,6 +34,15 @@ pub(super) struct Registered {
     pub(super) user_info_algorithm: Option<SignatureAlgorithm>,
     pub(super) user_info_decrypter: Option<Decrypter>,
     pub(super) introspection_algorithm: Option<SignatureAlgorithm>,
+    pub(super) introspection_decrypter: Option<Decrypter>,
+}
+
+impl Registered {
+    /// By what introspection is signed. What is encrypted is signed, by RS256 unless it is said (RFC 9701 §6).
+    fn introspection_signed_by(&self) -> Option<SignatureAlgorithm> {
+        let usual = || self.introspection_decrypter.as_ref().map(|_| SignatureAlgorithm::Rs256);
+        self.introspection_algorithm.or_else(usual)
+    }
 }
 
 /// How ID tokens, UserInfo and what is said about tokens are read, of one server.
@@ -44,6 +52,7 @@ pub(crate) struct Reading {
     user_info_algorithm: Option<SignatureAlgorithm>,
     user_info_decrypter: Option<Decrypter>,
     introspection_algorithm: Option<SignatureAlgorithm>,
+    introspection_decrypter: Option<Decrypter>,
 }
 
 impl Reading {
@@ -71,7 +80,8 @@ impl Reading {
             id_token,
             user_info_algorithm: registered.user_info_algorithm,
             user_info_decrypter: registered.user_info_decrypter.clone(),
-            introspection_algorithm: registered.introspection_algorithm,
+            introspection_algorithm: registered.introspection_signed_by(),
+            introspection_decrypter: registered.introspection_decrypter.clone(),
         })
     }
 }
@@ -86,6 +96,11 @@ impl Reading {
     pub(super) fn signs_introspection(&self) -> bool {
         self.introspection_algorithm.is_some()
     }
+
+    /// What decrypts it, if it is encrypted.
+    pub(super) fn introspection_decrypter(&self) -> Option<&Decrypter> {
+        self.introspection_decrypter.as_ref()
+    }
 }
 
 impl Origination {
@@ -96,54 +111,35 @@ impl Origination {
 }
 
 /// The keys of a server, ready to verify.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     pub(super) id_token: VerifyingKeys,
     user_info: Option<VerifyingKeys>,
     pub(super) introspection: Option<VerifyingKeys>,
-    /// Where they are from; `None` if they are shared and were not fetched.
-    url: Option<Endpoint>,
-    age: Age,
-    /// When they were last asked for because a token named one that was not known.
-    sought: Option<Timestamp>,
 }
 
-/// How long an unknown key is not looked for again: whoever makes up names of keys must not make us ask.
-const SEEK_AGAIN: Duration = Duration::from_secs(30);
+impl KeyOwner for Relation {
+    type Keys = Keys;
 
-impl Keys {
-    async fn fetch(relation: Arc<Relation>, sought: Option<Timestamp>, runtime: Runtime) -> Result<Self> {
-        let reading = relation.reading();
-        let crypto = runtime.env().crypto;
+    fn server(&self) -> &ServerMetadata {
+        self.server()
+    }
+
+    fn needs_published_keys(&self) -> bool {
+        let reading = self.reading();
         let others = [reading.user_info_algorithm, reading.introspection_algorithm];
-        let needs_published = reading.id_token.needs_published_keys() || others.iter().any(Option::is_some);
-        let (published, url, age) = if needs_published {
-            let request = JwksRequest::new(relation.server())?;
-            let (url, age) = (request.url().clone(), Age::of(runtime.now()));
-            (run(Call::anonymous(request), &runtime).await?, Some(url), age)
-        } else {
-            (Jwks::default(), None, Age::ENDLESS)
+        reading.id_token.needs_published_keys() || others.iter().any(Option::is_some)
+    }
+
+    fn keys(&self, published: &Jwks, crypto: &CryptoProvider) -> Result<Keys> {
+        let reading = self.reading();
+        let of = |algorithm: Option<SignatureAlgorithm>| {
+            algorithm.map(|algorithm| published.verifying_keys(&[algorithm], crypto)).transpose()
         };
-        let [user_info, introspection] =
-            others.map(|algorithm| algorithm.map(|algorithm| published.verifying_keys(&[algorithm], crypto)));
-        Ok(Self {
-            id_token: reading.id_token.keys(&published, crypto)?,
-            user_info: user_info.transpose()?,
-            introspection: introspection.transpose()?,
-            url,
-            age,
-            sought,
+        Ok(Keys {
+            id_token: reading.id_token.keys(published, crypto)?,
+            user_info: of(reading.user_info_algorithm)?,
+            introspection: of(reading.introspection_algorithm)?,
         })
-    }
-
-    /// Whether these are of the place that the server names now.
-    fn are_of(&self, server: &ServerMetadata) -> bool {
-        self.url
-            .as_ref()
-            .is_none_or(|url| server.endpoint("jwks_uri").is_ok_and(|now| now.as_str() == url.as_str()))
-    }
-
-    fn may_be_sought(&self, now: Timestamp) -> bool {
-        self.url.is_some() && self.sought.is_none_or(|sought| now < sought || now - sought >= SEEK_AGAIN)
     }
 }
 
@@ -153,76 +149,22 @@ pub(super) fn no_key() -> Error {
 }
 
 impl Client {
-    /// The keys of the server, at most ten minutes old unless they cannot be had.
-    async fn keys(&self, relation: &Arc<Relation>) -> Result<Arc<Keys>> {
-        let now = self.0.runtime.now();
-        let known = self.0.keys.get().filter(|keys| keys.are_of(relation.server()));
-        if let Some(keys) = &known
-            && keys.age.is_fresh(now)
-        {
-            return Ok(Arc::clone(keys));
-        }
-        let wanting = self.0.keys.get();
-        let sought = known.as_ref().and_then(|keys| keys.sought);
-        match (self.renew_keys(relation, wanting.as_ref(), sought).await, known) {
-            (Err(error), Some(known)) if known.age.survives(&error, now) => Ok(known),
-            (outcome, _) => outcome,
-        }
-    }
-
-    async fn renew_keys(
-        &self,
-        relation: &Arc<Relation>,
-        wanting: Option<&Arc<Keys>>,
-        sought: Option<Timestamp>,
-    ) -> Result<Arc<Keys>> {
-        let work = || Keys::fetch(Arc::clone(relation), sought, self.0.runtime.clone());
-        self.0.keys.renew(wanting, self.0.runtime.backend(), work).await
-    }
-
-    /// Checks something by the server's keys; if it names a key that is not known, once more by those that the server has
-    /// now (OpenID Connect Core §10.1.1).
+    /// Checks something by the server's keys.
     pub(super) async fn by_keys<T>(
         &self,
         relation: &Arc<Relation>,
         check: impl Fn(&Keys) -> Result<T>,
     ) -> Result<T> {
-        let keys = self.keys(relation).await?;
-        match check(&keys) {
-            Ok(checked) => Ok(checked),
-            Err(error) => check(&*self.keys_after(error, relation, &keys).await?),
-        }
+        self.0.keys.check(relation, &self.0.runtime, check).await?
     }
 
-    /// The keys that the server has now, if this error says that one is not known and they may be asked for; or the error.
-    async fn keys_after(
-        &self,
-        error: Error,
-        relation: &Arc<Relation>,
-        keys: &Arc<Keys>,
-    ) -> Result<Arc<Keys>> {
-        let now = self.0.runtime.now();
-        if error.reason() != Reason::KeyNotFound || !keys.may_be_sought(now) {
-            return Err(error);
-        }
-        self.renew_keys(relation, Some(keys), Some(now)).await
-    }
-
-    /// Asks for something that is signed and changes nothing, and once more if it names a key that was not known: the answer
-    /// is read where it is asked for, so that it cannot be read again by other keys.
-    ///
-    /// The keys are handed over: a future that borrows them could not be seen to cross threads (`AsyncFn` says nothing of
-    /// that yet).
+    /// Asks for something that is signed by the server's keys and changes nothing.
     pub(super) async fn ask_by_keys<T, F: Future<Output = Result<T>>>(
         &self,
         relation: &Arc<Relation>,
         ask: impl Fn(Arc<Keys>) -> F,
     ) -> Result<T> {
-        let keys = self.keys(relation).await?;
-        match ask(Arc::clone(&keys)).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => ask(self.keys_after(error, relation, &keys).await?).await,
-        }
+        self.0.keys.ask(relation, &self.0.runtime, ask).await
     }
 
     /// Who signed in, as the browser says; `None` if it was not to say.

@@ -59,7 +59,17 @@ impl Registrar {
     ///
     /// As [`Issuer::parse`], and what [`Discovery`] ends with.
     pub async fn discover(runtime: Runtime, issuer: &str) -> Result<Self> {
-        let server = run(Discovery::new(&Issuer::parse(issuer)?)?, &runtime).await?;
+        Self::discover_issuer(runtime, &Issuer::parse(issuer)?).await
+    }
+
+    /// With the server of this issuer, which was learned from somebody: requests to it go to the addresses that
+    /// [it says](Issuer::with_addresses), and so do those of its clients.
+    ///
+    /// # Errors
+    ///
+    /// What [`Discovery`] ends with.
+    pub async fn discover_issuer(runtime: Runtime, issuer: &Issuer) -> Result<Self> {
+        let server = run(Discovery::new(issuer)?, &runtime).await?;
         Ok(Self { is_discovered: true, ..Self::new(runtime, server) })
     }
 
@@ -162,7 +172,7 @@ impl Registrar {
             builder = builder.user_info_algorithm(algorithm);
         }
         Ok(if self.is_discovered {
-            builder.discover(self.server.issuer().as_str())
+            builder.discover_issuer(self.server.issuer())
         } else {
             builder.server(self.server.clone())
         })

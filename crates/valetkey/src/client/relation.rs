@@ -10,17 +10,20 @@ use valetkey_proto::{
         client::{AssertionKey, ClientAuth, ClientId, ClientMetadata},
         grant::AuthenticationProbe,
         profile::ProviderProfile,
-        server::{Discovery, Issuer, IssuerTemplate, ServerMetadata},
+        server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
     },
     secret::ClientSecret,
 };
 
 use super::{
-    age::Age,
     binding::Binding,
     identity::{Reading, Registered},
 };
-use crate::{Runtime, run::run};
+use crate::{
+    Runtime,
+    kept::{self, Age, Published},
+    run::run,
+};
 
 /// What a relation is made of: what the program said.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub(super) struct Origination {
     pub(super) registered: Registered,
     /// Of servers with many tenants.
     pub(super) template: Option<IssuerTemplate>,
+    /// Who signs the metadata, if it is to be signed.
+    pub(super) signer: Option<MetadataSigner>,
     pub(super) profile: Option<ProviderProfile>,
     /// How a secret is shown, once that was found out, if it is to be.
     pub(super) probed: Option<Arc<OnceLock<ClientAuth>>>,
@@ -67,16 +72,11 @@ impl Origination {
     }
 
     /// Learns the metadata, unless it was given.
-    pub(super) async fn discover(self, runtime: &Runtime) -> Result<Relation> {
-        let asked = runtime.now();
+    pub(super) async fn discover(self, runtime: Runtime) -> Result<Relation> {
         let (server, age) = match &self.server {
             Source::Given(server) => ((**server).clone(), Age::ENDLESS),
             Source::Discovered(issuer) => {
-                let discovery = match &self.template {
-                    Some(template) => Discovery::of_template(issuer, template)?,
-                    None => Discovery::new(issuer)?,
-                };
-                (run(discovery, runtime).await?, Age::of(asked))
+                kept::discover(issuer, self.template.as_ref(), self.signer.as_ref(), &runtime).await?
             }
         };
         let server = match &self.profile {
@@ -88,7 +88,7 @@ impl Origination {
         }
         let reading = Reading::new(&server, &self)?;
         let client = match &self.secret {
-            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, runtime).await?),
+            Some(secret) => self.client.clone().with_auth(self.auth(&server, secret, &runtime).await?),
             None => self.client.clone(),
         };
         Relation::new(server, client, reading, age)
@@ -168,12 +168,14 @@ impl Relation {
         self.authorization.clone()
     }
 
-    pub(super) fn age(&self) -> Age {
-        self.age
-    }
-
     pub(super) fn reading(&self) -> &Reading {
         &self.reading
+    }
+}
+
+impl Published for Relation {
+    fn age(&self) -> Age {
+        self.age
     }
 }
 

@@ -90,7 +90,12 @@ impl Client {
         let id = relation.client().id();
         Box::pin(self.ask_by_keys(relation, |keys| async move {
             let keys = keys.introspection.clone().ok_or_else(no_key)?;
-            self.call_as(relation, request()?.signed(id, keys), None).await
+            let request = request()?.signed(id, keys);
+            let request = match relation.reading().introspection_decrypter() {
+                Some(decrypter) => request.encrypted(decrypter.clone()),
+                None => request,
+            };
+            self.call_as(relation, request, None).await
         }))
         .await
     }

@@ -13,6 +13,11 @@ pub enum SessionEvent {
         /// How often the tokens of this grant were renewed.
         generation: u64,
     },
+    /// Another process had renewed the tokens, and what it got is in use.
+    Adopted {
+        /// How often the tokens of this grant were renewed.
+        generation: u64,
+    },
     /// New tokens could not be got. The present ones stay in use as long as they are good.
     RenewalFailed {
         /// Why.
@@ -39,6 +44,8 @@ pub enum SessionEvent {
 pub enum Anomaly {
     /// A renewal brought another scope than was granted before.
     ScopeChanged,
+    /// Other authorization details were granted than were asked for, or than were granted before.
+    DetailsChanged,
     /// An API refused an access token that had just been issued.
     NewTokenRefused,
     /// A renewal brought an ID token that could not be verified, because the server's keys could not be had; the tokens are
@@ -102,6 +109,9 @@ impl Observer for TracingObserver {
         match event {
             SessionEvent::Renewed { generation } => {
                 tracing::debug!(target: "valetkey", generation, "tokens renewed")
+            }
+            SessionEvent::Adopted { generation } => {
+                tracing::debug!(target: "valetkey", generation, "tokens adopted")
             }
             SessionEvent::RenewalFailed { error } => {
                 tracing::warn!(target: "valetkey", reason = ?error.reason(), "tokens could not be renewed: {error}");

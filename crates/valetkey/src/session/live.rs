@@ -11,44 +11,41 @@ use std::{
 
 use arc_swap::Guard;
 use http::HeaderValue;
-use valetkey_proto::{
-    Party, Timestamp,
-    oauth2::token::{TokenRecord, TokenSet},
-};
+use valetkey_proto::{Party, Timestamp, endpoint::Origin, oauth2::token::TokenSet};
 
+use super::place::GrantEntry;
 use crate::client::Client;
 
 /// Tokens in use, and the party that shows them.
 pub(super) struct Live {
-    pub(super) record: TokenRecord,
+    pub(super) entry: GrantEntry,
     pub(super) party: Arc<Party>,
+    /// Where the access token may go.
+    pub(super) origins: Arc<[Origin]>,
     /// From when until when they are used without a thought, by the clock that is asked for every request.
     good: (SystemTime, SystemTime),
     /// Whether they were got because an API refused the ones before.
     pub(super) follows_refusal: bool,
     /// Whether an API has taken the access token.
     accepted: AtomicBool,
-    /// Whether the refresh token was sent and the answer lost.
-    doubtful: AtomicBool,
-    /// Whether the refresh token was used up for tokens that were not taken.
-    spent: AtomicBool,
 }
 
 /// How far in the future a token may have been issued before its age is doubted.
 const SKEW: Duration = Duration::from_secs(60);
 
 impl Live {
-    pub(super) fn new(client: &Client, record: TokenRecord, follows_refusal: bool) -> Self {
-        let tokens = record.tokens();
-        let party = client.bearer(tokens.access_token().clone());
+    pub(super) fn new(client: &Client, entry: GrantEntry, follows_refusal: bool) -> Self {
+        let tokens = entry.record.tokens();
+        let origins = client.origins_of(tokens);
+        let party = client.bearer(tokens.access_token().clone(), &origins);
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
-        let [accepted, doubtful, spent] = [const { AtomicBool::new(false) }; 3];
-        Self { record, party: Arc::new(party), good, follows_refusal, accepted, doubtful, spent }
+        let accepted = AtomicBool::new(false);
+        Self { entry, party: Arc::new(party), origins, good, follows_refusal, accepted }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {
-        self.record.tokens()
+        self.entry.record.tokens()
     }
 
     /// Whether the access token is used without asking for another.
@@ -68,24 +65,6 @@ impl Live {
     /// and never taken, is not exchanged again.
     pub(super) fn may_be_refused(&self) -> bool {
         !self.follows_refusal || self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the refresh token was sent and the answer lost; `true` if that had happened before.
-    pub(super) fn doubt(&self) -> bool {
-        self.doubtful.swap(true, Ordering::Relaxed)
-    }
-
-    /// Notes that the refresh token was used up and what it brought refused: it is not sent again.
-    pub(super) fn spend(&self) {
-        self.spent.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_spent(&self) -> bool {
-        self.spent.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.doubtful.load(Ordering::Relaxed)
     }
 }
 

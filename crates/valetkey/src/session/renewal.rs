@@ -1,24 +1,22 @@
 //! Getting new tokens: one piece of work, which owns all that it needs and goes on without the session.
 //!
-//! ```text
-//!   ask ──▶ new tokens ──▶ kept ──▶ in use
-//!    │
-//!    ├─ refused for good ───────────────▶ nothing is asked again
-//!    ├─ answer lost, for the first time ─▶ asked once more, a moment later
-//!    ├─ answer lost again ──────────────▶ nothing is asked again
-//!    └─ anything else ──────────────────▶ asked again after a pause
-//! ```
+//! A refresh token is used as [`Refresh`] says, which knows what others may have done, and what may have been lost; here is
+//! what it takes to do that.
 
 use std::{sync::Arc, time::Duration};
 
-use valetkey_http::Sent;
+use async_trait::async_trait;
+use valetkey_http::{Backend, Sent};
 use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
     oauth2::{
         assertion::Assertion,
         binding::Dpop,
         grant::RefreshTokenGrant,
-        token::{TokenRecord, TokenSet},
+        token::{
+            TokenRecord, TokenResponse, TokenSet,
+            refresh::{Deed, Ended, Entry, Manner, Outcome, Refresh, Report, Standing},
+        },
     },
 };
 
@@ -26,16 +24,27 @@ use super::{
     event::{Anomaly, Observer, SessionEvent},
     keeping::Keeping,
     live::Live,
+    place::{GrantEntry, Place},
 };
-use crate::client::{Client, ClientCredentials, JwtBearer};
+use crate::client::{Client, Relation};
 
 /// How new tokens are got.
 #[derive(Clone)]
 pub(crate) enum Renewal {
     RefreshToken,
-    ClientCredentials(Arc<ClientCredentials>),
-    JwtBearer(Arc<JwtBearer>),
+    /// By asking again.
+    Asking(Arc<dyn Asking>),
     SelfSigned(Arc<Assertion>),
+}
+
+/// What is asked for again each time, in the program's own name or by something that it shows anew.
+#[async_trait]
+pub(crate) trait Asking: Send + Sync {
+    /// What it is called.
+    fn name(&self) -> &'static str;
+
+    /// Gets tokens, once.
+    async fn fetch(&self, dpop: Option<&Dpop>) -> Result<TokenSet>;
 }
 
 /// One renewal.
@@ -43,76 +52,149 @@ pub(super) struct Work {
     pub(super) client: Client,
     pub(super) renewal: Renewal,
     pub(super) present: Option<Arc<Live>>,
+    pub(super) place: Arc<Place>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) dpop: Option<Dpop>,
     pub(super) follows_refusal: bool,
 }
 
+/// Why there are no new tokens, and what became of the refresh token.
+struct Failed {
+    report: Report<TokenRecord>,
+    error: Error,
+}
+
+/// How often what others renewed may turn out to be too old already.
+const ADOPTIONS: u8 = 3;
+
 impl Work {
     pub(super) async fn run(self) -> Result<Live> {
-        match self.fetch().await {
-            Ok(record) => Ok(self.land(record).await),
-            Err(error) => {
-                let is_spent = self.present.as_ref().is_some_and(|present| present.is_spent());
-                let is_final = is_spent || matches!(error.advice(), Advice::Reauthorize);
-                let event = match is_final {
-                    true => SessionEvent::ReauthorizationRequired { error: error.clone() },
-                    false => SessionEvent::RenewalFailed { error: error.clone() },
+        let outcome = match (&self.renewal, &self.present) {
+            (Renewal::RefreshToken, Some(present)) => self.transact(present.entry.clone()).await,
+            (Renewal::RefreshToken, None) => Err(missing()),
+            (Renewal::Asking(_) | Renewal::SelfSigned(_), _) => self.ask_anew().await,
+        };
+        if let Err(error) = &outcome {
+            let event = match error.advice() {
+                Advice::Reauthorize => SessionEvent::ReauthorizationRequired { error: error.clone() },
+                _ => SessionEvent::RenewalFailed { error: error.clone() },
+            };
+            self.observer.event(&event);
+        }
+        outcome
+    }
+
+    fn backend(&self) -> &Arc<dyn Backend> {
+        self.client.runtime().backend()
+    }
+
+    /// Tokens of a grant that can be asked for as often as one likes.
+    async fn ask_anew(&self) -> Result<Live> {
+        let tokens = match &self.renewal {
+            Renewal::Asking(asking) => asking.fetch(self.dpop.as_ref()).await?,
+            Renewal::SelfSigned(assertion) => self.client.sign_token(assertion).await?,
+            Renewal::RefreshToken => return Err(missing()),
+        };
+        let entry = match &self.present {
+            Some(present) => Entry {
+                generation: present.entry.generation + 1,
+                standing: Standing::Idle,
+                record: present.entry.record.renewed(tokens),
+            },
+            None => Entry { generation: 1, standing: Standing::Idle, record: self.client.record(tokens) },
+        };
+        Ok(self.land(entry, true).await)
+    }
+
+    /// Does what the transaction says until it is over.
+    async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
+        for _ in 0..ADOPTIONS {
+            let mut refresh = Refresh::new(held, Manner::new());
+            let (mut report, mut failure) = (Report::Go, None);
+            let outcome = loop {
+                let done = match refresh.step(report, self.client.runtime().now()) {
+                    Deed::Done(outcome) => break outcome,
+                    Deed::Lease => self.place.lease(self.backend()).await,
+                    Deed::Load => self.place.load(self.backend()).await,
+                    Deed::Put(entry) => self.place.put(entry, self.backend()).await,
+                    Deed::Wait(time) => {
+                        self.place.holding(self.backend().sleep(time), self.backend()).await;
+                        Ok(Report::Go)
+                    }
+                    Deed::Ask(record) => match self.place.holding(self.ask(&record), self.backend()).await {
+                        Ok(tokens) => Ok(Report::Tokens(record.renewed(tokens))),
+                        Err(Failed { report, error }) => {
+                            failure = Some(error);
+                            Ok(report)
+                        }
+                    },
                 };
-                self.observer.event(&event);
-                Err(error)
+                report = done.unwrap_or_else(|error| {
+                    failure.get_or_insert(error);
+                    Report::StoreFailed
+                });
+            };
+            self.place.release(self.backend()).await;
+            match outcome {
+                // Renewed so long ago that it is too old already.
+                Outcome::Adopted(entry) if entry.record.tokens().is_stale(self.client.runtime().now()) => {
+                    held = entry;
+                }
+                outcome => return self.conclude(outcome, failure).await,
             }
+        }
+        Err(busy())
+    }
+
+    async fn conclude(&self, outcome: Outcome<TokenRecord>, failure: Option<Error>) -> Result<Live> {
+        match outcome {
+            Outcome::Adopted(entry) => {
+                self.observer.event(&SessionEvent::Adopted { generation: entry.record.generation() });
+                Ok(Live::new(&self.client, entry, self.follows_refusal))
+            }
+            Outcome::Renewed { entry, kept } => Ok(self.land(entry, kept).await),
+            Outcome::Orphaned(record) => {
+                // Whoever logged out could not know of them.
+                if let Some(token) = record.tokens().refresh_token() {
+                    let _ = self.client.revoke(token).await;
+                }
+                Err(ended(Ended::LoggedOut, None))
+            }
+            Outcome::Ended(why) => Err(ended(why, failure)),
+            Outcome::Lost => Err(failure.unwrap_or_else(busy).with_retry_after(self.moment())),
+            Outcome::Failed => Err(failure.unwrap_or_else(busy)),
         }
     }
 
-    /// Keeps new tokens, then lets them be used: whoever gets them may rely on their being kept.
-    async fn land(self, record: TokenRecord) -> Live {
-        let generation = record.generation();
+    /// Has what is new kept, then lets it be used: whoever gets it may rely on its being kept.
+    async fn land(&self, entry: GrantEntry, is_written: bool) -> Live {
+        let generation = entry.record.generation();
         let scope = |record: &TokenRecord| record.tokens().scope().scope().cloned();
-        let changed = self.present.as_ref().is_some_and(|present| scope(&present.record) != scope(&record));
-        if changed {
+        let present = self.present.as_ref().map(|present| &present.entry.record);
+        if present.is_some_and(|present| scope(present) != scope(&entry.record)) {
             self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
         }
-        if !self.keeping.keep(&record, self.client.runtime().backend()).await {
+        let details = |record: &TokenRecord| record.tokens().authorization_details().cloned();
+        if present.is_some_and(|present| details(present) != details(&entry.record)) {
+            self.observer.event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
+        }
+        if !self.keeping.keep(&entry.record, self.backend()).await || !is_written {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
         self.observer.event(&SessionEvent::Renewed { generation });
-        Live::new(&self.client, record, self.follows_refusal)
+        Live::new(&self.client, entry, self.follows_refusal)
     }
 
-    async fn fetch(&self) -> Result<TokenRecord> {
-        let dpop = self.dpop.as_ref();
-        let tokens = match (&self.renewal, &self.present) {
-            (Renewal::ClientCredentials(credentials), _) => credentials.fetch(dpop).await?,
-            (Renewal::JwtBearer(bearer), _) => bearer.fetch(dpop).await?,
-            (Renewal::SelfSigned(assertion), _) => self.client.sign_token(assertion).await?,
-            (Renewal::RefreshToken, Some(present)) => {
-                self.refresh(present).await.map_err(|error| self.judge(error, present))?
-            }
-            (Renewal::RefreshToken, None) => return Err(missing()),
-        };
-        Ok(match &self.present {
-            Some(present) => present.record.renewed(tokens),
-            None => self.client.record(tokens),
-        })
-    }
-
-    async fn refresh(&self, present: &Live) -> Result<TokenSet> {
-        if present.is_spent() {
-            return Err(Error::new(ErrorKind::Denied, Reason::RotationLost));
-        }
-        let refresh_token = present.tokens().refresh_token().ok_or_else(missing)?.clone();
-        let relation = self.client.relation().await?;
-        let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
-        let grant = grant.with_strictness(self.client.strictness());
-        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
+    /// Asks the server once, by the refresh token of this record.
+    async fn ask(&self, record: &TokenRecord) -> Result<TokenSet, Failed> {
+        let (relation, response) = self.exchange(record).await.map_err(Failed::of)?;
         // It was used up, whatever came of it.
-        let renewed = present.tokens().renewed(&response).map_err(|error| match error.reason() {
-            Reason::TokenNotBound => error,
-            _ => error.with_reason(Reason::OutcomeUnknown),
+        let renewed = record.tokens().renewed(&response).map_err(|error| match error.reason() {
+            Reason::TokenNotBound => Failed { report: Report::Worthless, error },
+            _ => Failed { report: Report::Lost, error: error.with_reason(Reason::OutcomeUnknown) },
         })?;
-        match self.client.refreshed(&relation, &response, present.tokens()).await {
+        match self.client.refreshed(&relation, &response, record.tokens()).await {
             Ok(Some(id_token)) => Ok(renewed.with_id_token(id_token)),
             Ok(None) => Ok(renewed),
             // The keys cannot be had: the tokens are good, and the server will not give them again.
@@ -123,21 +205,21 @@ impl Work {
                 Ok(renewed)
             }
             // Another's tokens are worse than none.
-            Err(error) => {
-                present.spend();
-                Err(error)
-            }
+            Err(error) => Err(Failed { report: Report::Worthless, error }),
         }
     }
 
-    /// What a failure means after what happened before. A lost answer is asked for once more: if the server had not
-    /// acted, that succeeds; if it had, the token is lost already, and asking loses nothing.
-    fn judge(&self, error: Error, present: &Live) -> Error {
-        match error.reason() {
-            Reason::OutcomeUnknown if !present.doubt() => error.with_retry_after(self.moment()),
-            Reason::RefreshDenied if present.is_doubtful() => error.with_reason(Reason::RotationLost),
-            _ => error,
+    async fn exchange(&self, record: &TokenRecord) -> Result<(Arc<Relation>, TokenResponse)> {
+        let refresh_token = record.tokens().refresh_token().ok_or_else(missing)?.clone();
+        let relation = self.client.relation().await?;
+        let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
+        let mut grant = grant.with_strictness(self.client.strictness());
+        // For the same APIs as before: left out, some servers take it for all that were ever granted (RFC 8707 §2.2).
+        for resource in record.tokens().requested().resources() {
+            grant = grant.with_resource(resource.clone())?;
         }
+        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
+        Ok((relation, response))
     }
 
     /// One to five seconds: whatever broke the connection may pass.
@@ -147,6 +229,39 @@ impl Work {
         let _ = self.client.runtime().env().random.fill(&mut byte);
         Duration::from_millis(1000 + u64::from(byte[0]) * 4000 / 255)
     }
+}
+
+impl Failed {
+    /// What a failure of the exchange says of the refresh token.
+    fn of(error: Error) -> Self {
+        let report = match error.reason() {
+            Reason::RefreshDenied => Report::Refused,
+            Reason::OutcomeUnknown => Report::Lost,
+            _ => Report::Unspent,
+        };
+        Self { report, error }
+    }
+}
+
+/// The error of a grant that has ended.
+pub(crate) fn ended(why: Ended, failure: Option<Error>) -> Error {
+    match (why, failure) {
+        (Ended::RotationLost, Some(error)) if error.reason() == Reason::RefreshDenied => {
+            error.with_reason(Reason::RotationLost)
+        }
+        // What ended it just now says more than that it has ended.
+        (Ended::Refused | Ended::RotationLost | Ended::OutcomeUnknown, Some(error)) => error,
+        (Ended::Refused, None) => Error::new(ErrorKind::Denied, Reason::RefreshDenied),
+        (Ended::RotationLost, None) => Error::new(ErrorKind::Denied, Reason::RotationLost),
+        (Ended::OutcomeUnknown, None) => Error::new(ErrorKind::Transport, Reason::OutcomeUnknown),
+        (_, _) => Error::new(ErrorKind::Denied, Reason::LoggedOut),
+    }
+}
+
+/// Others are at it for too long.
+fn busy() -> Error {
+    let error = Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("others hold the grant");
+    error.with_retry_after(Duration::from_secs(1))
 }
 
 fn missing() -> Error {

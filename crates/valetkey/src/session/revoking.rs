@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use valetkey_proto::{Error, ErrorKind, Reason, Result};
+use valetkey_proto::{Error, ErrorKind, Reason, Result, oauth2::token::refresh::Ended};
 
 use super::{Renewal, Session};
 
@@ -10,7 +10,8 @@ impl Session {
     /// Has the server revoke the tokens, the refresh token first, and forgets them: from then on the session is closed,
     /// whatever came of it at the server. A renewal that is under way is waited for, so that its tokens go, too.
     ///
-    /// Delete what you kept of them yourself.
+    /// In a store ([`Sessions`](crate::Sessions)) it is marked first that somebody logged out. What you kept of the tokens
+    /// elsewhere, delete yourself.
     ///
     /// ```
     /// # use valetkey::Client;
@@ -36,6 +37,10 @@ impl Session {
     /// to whoever has them.
     pub async fn revoke(&self) -> Result<()> {
         self.0.is_closed.store(true, Ordering::Relaxed);
+        if let Some(shared) = self.0.place.store() {
+            // Others share it: they hear of it before the server does.
+            shared.end(Ended::LoggedOut, self.0.client.runtime().backend()).await?;
+        }
         let closed = Error::new(ErrorKind::Usage, Reason::SessionClosed);
         let Some(live) = self.0.tokens.shut(closed).await else { return Ok(()) };
         if matches!(self.0.renewal, Renewal::SelfSigned(_)) {

@@ -1,8 +1,13 @@
 //! What a server says about the tokens that an API is shown.
 
 use valetkey::{
-    Client, ClientBuilder, ErrorCode, ErrorKind, Reason, crypto::SignatureAlgorithm, secret::Secret,
+    Client, ClientBuilder, ErrorCode, ErrorKind, Reason,
+    crypto::{ContentEncryption, CryptoProvider, KeyManagement, SignatureAlgorithm},
+    jose::jwe::{Decrypter, Encrypter},
+    secret::Secret,
 };
+use valetkey_http::Backend;
+use valetkey_proto::Env;
 use valetkey_testkit::{Effect, Expect, Fault, Member, OpenId, Place, Provider, block_on, faults};
 
 use crate::{builder, client, sign_in};
@@ -87,6 +92,46 @@ fn s_f2_10_a_signed_answer_is_verified_by_the_servers_keys() {
     provider.set_fault(Fault::new("introspection-plain", Place::Introspection, plain, Expect::Accepted));
     let error = block_on(api.introspect(tokens.access_token())).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Untrusted, Reason::KindMismatch));
+}
+
+#[test]
+fn s_f2_10_an_encrypted_answer_is_decrypted_and_verified() {
+    let provider = Provider::builder().openid(OpenId::new()).real_clock().build();
+    let (crypto, secret) = (CryptoProvider::ring(), [9; 32]);
+    let (algorithm, encryption) = (KeyManagement::A256GcmKw, ContentEncryption::A256Gcm);
+    // The provider's answers about tokens, encrypted on their way.
+    let encrypting = {
+        let provider = provider.clone();
+        valetkey_http::backend_fn(move |request: valetkey_http::Request, limits: valetkey_http::Limits| {
+            let (provider, is_here) = (provider.clone(), request.uri().path() == "/introspect");
+            async move {
+                let mut response = provider.send(request, limits).await?;
+                if is_here {
+                    let env = Env {
+                        now: provider.now().into(),
+                        random: &*provider.random(),
+                        crypto: &CryptoProvider::ring(),
+                    };
+                    let encrypter = Encrypter::secret(&secret, algorithm, encryption, env.crypto).unwrap();
+                    let text = String::from_utf8_lossy(response.body()).into_owned();
+                    *response.body_mut() = encrypter.encrypt(&text, &env).unwrap().into();
+                }
+                Ok(response)
+            }
+        })
+    };
+    let session = sign_in(&client(&provider), &provider).unwrap();
+    let tokens = block_on(session.tokens()).unwrap();
+    let decrypter = || Decrypter::secret(&secret, algorithm, encryption, &crypto).unwrap();
+    let builder =
+        Client::builder(encrypting).discover("https://issuer.test").id("service").secret("service-secret");
+    // Signed by RS256, unless something else is said.
+    let api_of_encrypted = build(builder.introspection_decrypter(decrypter()));
+    let said = block_on(api_of_encrypted.introspect(tokens.access_token())).unwrap();
+    assert_eq!(said.active().unwrap().username(), Some("alice"));
+    // What everybody on the way could read is not taken.
+    let plain = build(api(&provider).introspection_decrypter(decrypter()));
+    assert_eq!(block_on(plain.introspect(tokens.access_token())).unwrap_err().kind(), ErrorKind::Protocol);
 }
 
 #[test]

@@ -155,10 +155,18 @@ impl Audience<'_> {
     }
 
     /// Whether nobody else is in it.
-    pub(crate) fn all(&self, mut is: impl FnMut(&str) -> bool) -> bool {
+    pub(super) fn all(&self, mut is: impl FnMut(&str) -> bool) -> bool {
         match self {
             Self::One(one) => is(one),
             Self::Many(many) => many.iter().all(|one| is(one)),
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn to_vec(&self) -> Vec<Box<str>> {
+        match self {
+            Self::One(one) => vec![Box::from(&**one)],
+            Self::Many(many) => many.iter().map(|one| Box::from(&**one)).collect(),
         }
     }
 

@@ -2,13 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde_json::value::RawValue;
+
 use crate::{
     endpoint::RedirectUri,
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
     form::Parameters,
     oauth2::{
-        Scope,
+        Requested, Scope,
         authorization::{
             AuthorizationResponse, Callback, CodeVerifier, ResponseType,
             request::{Asked, Otherwise},
@@ -97,14 +99,12 @@ pub struct PendingAuthorization {
     pub(super) created: Timestamp,
 }
 
-/// How long a sealed text can be opened.
-const LIFETIME: Duration = Duration::from_secs(600);
 /// How far in the future a sealed text may come from: the clocks of two machines.
 const SKEW: Duration = Duration::from_secs(60);
 
 /// Refuses a sign-in that began too long ago, or in the future.
 pub(crate) fn check_age(created: Timestamp, now: Timestamp) -> Result<()> {
-    if now - created > LIFETIME || created - now > SKEW {
+    if now - created > PendingAuthorization::LIFETIME || created - now > SKEW {
         return Err(Error::new(ErrorKind::Expired, Reason::PendingExpired));
     }
     Ok(())
@@ -114,6 +114,9 @@ pub(crate) fn check_age(created: Timestamp, now: Timestamp) -> Result<()> {
 const PURPOSE: &str = "authorization";
 
 impl PendingAuthorization {
+    /// How long a user may be away: ten minutes.
+    pub const LIFETIME: Duration = Duration::from_secs(600);
+
     /// Whose users sign in.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
@@ -226,6 +229,29 @@ impl PendingAuthorization {
         }
     }
 
+    /// Writes it as a text, for a store from which it is taken once. A browser gets it [sealed](Self::seal).
+    ///
+    /// # Security
+    ///
+    /// Whoever has the text and the callback can end the sign-in.
+    #[must_use]
+    pub fn to_text(self) -> Secret {
+        Secret::new(self.record())
+    }
+
+    /// Reads a text of this issuer and client that [`to_text`](Self::to_text) wrote.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::Malformed`]. `Expired`: [`Reason::PendingExpired`] after ten minutes.
+    pub fn parse(text: &str, issuer: &Issuer, client: &ClientId, now: Timestamp) -> Result<Self> {
+        let malformed =
+            || Error::new(ErrorKind::Store, Reason::Malformed).with_detail("pending authorization");
+        let pending = Self::of_record(text, issuer, client).ok_or_else(malformed)?;
+        check_age(pending.created, now)?;
+        Ok(pending)
+    }
+
     /// Seals it into a text of a few hundred characters, for a cookie. It can be opened for ten minutes.
     ///
     /// # Errors
@@ -293,6 +319,8 @@ impl PendingAuthorization {
             members.insert("acr".to_owned(), self.asked.acr.iter().map(|acr| &**acr).collect());
         }
         if let Some(members) = members.as_object_mut() {
+            members
+                .extend(self.asked.requested.to_value().map(|requested| ("requested".to_owned(), requested)));
             members.extend(key.into_iter().flat_map(KeptKey::members));
         }
         record::write(members)
@@ -315,6 +343,7 @@ impl PendingAuthorization {
                 record.max_age,
             )?,
             acr: record.acr.map(|Texts(values)| values).unwrap_or_default(),
+            requested: Requested::of_record(record.requested)?,
             otherwise: Otherwise {
                 left_out: LeftOut {
                     pkce: record.no_pkce.unwrap_or(false),
@@ -354,6 +383,7 @@ members! {
         response_mode: Text<'de>,
         max_age: u64,
         acr: Texts,
+        requested: &'de RawValue,
         no_pkce: bool,
         no_state: bool,
         no_nonce: bool,
@@ -377,8 +407,13 @@ impl Otherwise {
 
 /// Refuses what was not asked for: codes, tokens (RFC 9700 §2.1.2) and JARM.
 fn refuse_other_responses(asked: ResponseType, parameters: &Parameters) -> Result<()> {
-    let unasked =
-        [("access_token", asked.has_token()), ("id_token", asked.has_id_token()), ("code", asked.has_code())];
+    let unasked = [
+        ("access_token", asked.has_token()),
+        ("id_token", asked.has_id_token()),
+        ("code", asked.has_code()),
+        // RFC 6749 §4.2.2: never through the browser.
+        ("refresh_token", false),
+    ];
     if unasked.into_iter().any(|(name, is_asked)| !is_asked && parameters.contains(name)) {
         return Err(Error::new(ErrorKind::Untrusted, Reason::UnexpectedToken));
     }

@@ -8,13 +8,14 @@ use crate::{
     flow::Env,
     form,
     oauth2::{
-        Scope,
+        AuthorizationDetails, Requested, ResourceIndicator, Scope,
         authorization::{
             CodeChallengeMethod, CodeVerifier, Nonce, PendingAuthorization, RequestObject, ResponseMode,
             ResponseType, State, response_type::Awaited,
         },
         binding::{Dpop, KeptKey},
         client::{ClientId, ClientMetadata},
+        details,
         profile::{LeftOut, Policies},
         server::{Issuer, ServerMetadata},
     },
@@ -87,6 +88,8 @@ pub(super) struct Asked {
     pub(super) awaited: Awaited,
     /// The values of which `acr` must have one, if there are any.
     pub(super) acr: Vec<Box<str>>,
+    /// What was asked for beside the scope.
+    pub(super) requested: Requested,
     pub(super) otherwise: Otherwise,
 }
 
@@ -138,6 +141,7 @@ impl AuthorizationRequest {
             key: None,
             awaited: Awaited::default(),
             acr: Vec::new(),
+            requested: Requested::new(),
             otherwise,
         };
         let asked = Arc::new(asked);
@@ -195,10 +199,10 @@ impl AuthorizationRequest {
     /// # Errors
     ///
     /// `Usage`: [`Reason::InvalidValue`] for more than a code in a query (OAuth 2.0 Multiple Response Type Encoding
-    /// Practices §5); [`Reason::ReservedParameter`] if it was said before.
+    /// Practices §5), and for an access token alone in anything but the fragment; [`Reason::ReservedParameter`] if it was said before.
     pub fn with_response_mode(mut self, mode: ResponseMode) -> Result<Self> {
         let awaited = self.asked.awaited;
-        if mode == ResponseMode::Query && awaited.response_type.usual_mode() != ResponseMode::Query {
+        if !awaited.response_type.allows(mode) {
             return Err(Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("response_mode"));
         }
         if awaited.mode != awaited.response_type.usual_mode() {
@@ -251,11 +255,16 @@ impl AuthorizationRequest {
     /// # Errors
     ///
     /// `Usage`: [`Reason::ReservedParameter`] for one that the flow sets itself or that is set already,
-    /// [`Reason::InvalidValue`] for an empty name.
+    /// [`Reason::InvalidValue`] for an empty name. For a name that has a function of its own also as that.
     pub fn with_parameter(mut self, name: &str, value: &str) -> Result<Self> {
         if name == "max_age" {
             let invalid = |_| Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("max_age");
             return self.with_max_age(Duration::from_secs(value.parse().map_err(invalid)?));
+        }
+        match name {
+            "resource" => return self.with_resource(ResourceIndicator::parse(value)?),
+            details::NAME => return self.with_authorization_details(AuthorizationDetails::parse(value)?),
+            _ => {}
         }
         let mut assignment = String::new();
         form::encode(&mut assignment, name);
@@ -299,7 +308,8 @@ impl AuthorizationRequest {
         if let Some(object) = &self.object {
             return self.start_with(object, env);
         }
-        let (url, pending) = self.complete(&self.prefix, env)?;
+        let (mut url, pending) = self.complete(&self.prefix, env)?;
+        self.asked.requested.write_into(&mut url);
         let url = match &self.policies {
             Some(policies) => self.in_words_of(policies, &url)?,
             None => url,

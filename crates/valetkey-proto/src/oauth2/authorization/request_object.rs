@@ -221,6 +221,7 @@ impl AuthorizationRequest {
         for (name, value) in Parameters::parse(&query)?.iter() {
             add(&mut claims, name, value)?;
         }
+        self.add_requested(&mut claims)?;
         let input = match &how.writer {
             Some(writer) => writer.input(&claims),
             None => unsigned_request_object(&claims),
@@ -231,11 +232,11 @@ impl AuthorizationRequest {
     }
 }
 
-/// A parameter by its type: some are no texts in JSON (OpenID Connect Core §6.1, RFC 9396 §4).
+/// A parameter by its type: some are no texts in JSON (OpenID Connect Core §6.1).
 fn add(claims: &mut ClaimSet, name: &str, value: &str) -> Result<()> {
     match (name, value.parse::<i64>()) {
         ("max_age", Ok(seconds)) => claims.number(name, seconds),
-        ("claims" | "authorization_details", _) => claims.json(name, value),
+        ("claims", _) => claims.json(name, value),
         _ => claims.text(name, value),
     }
     .map(drop)

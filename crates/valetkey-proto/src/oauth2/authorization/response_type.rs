@@ -25,16 +25,21 @@ pub enum ResponseType {
     IdToken,
     /// An ID token and an access token.
     IdTokenToken,
+    /// An access token and nothing else (RFC 6749 §4.2), for servers that have nothing else: nothing binds it to this
+    /// sign-in but the state, so that whoever has another user's token may slip it in (RFC 9700 §2.1.2). It is taken out
+    /// of the fragment alone.
+    LegacyToken,
 }
 
 impl ResponseType {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Code,
         Self::CodeIdToken,
         Self::CodeToken,
         Self::CodeIdTokenToken,
         Self::IdToken,
         Self::IdTokenToken,
+        Self::LegacyToken,
     ];
 
     /// The registered name.
@@ -47,25 +52,35 @@ impl ResponseType {
             Self::CodeIdTokenToken => "code id_token token",
             Self::IdToken => "id_token",
             Self::IdTokenToken => "id_token token",
+            Self::LegacyToken => "token",
         }
     }
 
     /// Whether a code comes back.
     #[must_use]
     pub fn has_code(self) -> bool {
-        !matches!(self, Self::IdToken | Self::IdTokenToken)
+        !matches!(self, Self::IdToken | Self::IdTokenToken | Self::LegacyToken)
     }
 
     /// Whether an ID token comes back.
     #[must_use]
     pub fn has_id_token(self) -> bool {
-        !matches!(self, Self::Code | Self::CodeToken)
+        !matches!(self, Self::Code | Self::CodeToken | Self::LegacyToken)
     }
 
     /// Whether an access token comes back.
     #[must_use]
     pub fn has_token(self) -> bool {
-        matches!(self, Self::CodeToken | Self::CodeIdTokenToken | Self::IdTokenToken)
+        matches!(self, Self::CodeToken | Self::CodeIdTokenToken | Self::IdTokenToken | Self::LegacyToken)
+    }
+
+    /// Whether it may be asked for in this way: tokens are not for queries (Multiple Response Types §5).
+    pub(super) fn allows(self, mode: ResponseMode) -> bool {
+        match mode {
+            ResponseMode::Query => self == Self::Code,
+            ResponseMode::Fragment => true,
+            ResponseMode::FormPost => self != Self::LegacyToken,
+        }
     }
 
     /// How it comes back unless something else is asked for.

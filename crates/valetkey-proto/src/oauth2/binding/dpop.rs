@@ -15,7 +15,7 @@ use crate::{
     secret::AccessToken,
 };
 
-pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// A key that tokens are bound to, and the nonces that servers want to see in its proofs.
 ///

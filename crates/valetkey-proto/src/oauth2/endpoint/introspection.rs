@@ -1,4 +1,4 @@
-//! Asking what a token is (RFC 7662), and having it signed (RFC 9701).
+//! Asking what a token is (RFC 7662), and having it signed and encrypted (RFC 9701).
 
 mod response;
 
@@ -18,6 +18,7 @@ use crate::{
     flow::Env,
     jose::{
         VerifyingKeys,
+        jwe::Decrypter,
         jwt::{Expected, Kind, Validator},
     },
     oauth2::{
@@ -51,6 +52,7 @@ pub struct IntrospectionRequest {
     issuer: Issuer,
     token: ShownToken,
     signed: Option<(Validator, VerifyingKeys)>,
+    decrypter: Option<Decrypter>,
     policies: Option<Arc<Policies>>,
 }
 
@@ -63,7 +65,7 @@ impl IntrospectionRequest {
     pub fn new(server: &ServerMetadata, token: impl Into<ShownToken>) -> Result<Self> {
         let endpoint = server.endpoint("introspection_endpoint")?;
         let (issuer, policies) = (server.issuer().clone(), server.policies().cloned());
-        Ok(Self { endpoint, issuer, token: token.into(), signed: None, policies })
+        Ok(Self { endpoint, issuer, token: token.into(), signed: None, decrypter: None, policies })
     }
 
     /// Asks for an answer that is signed for this client by one of these keys, and takes no other (RFC 9701): it can be
@@ -73,6 +75,14 @@ impl IntrospectionRequest {
     pub fn signed(mut self, client: &ClientId, keys: VerifyingKeys) -> Self {
         let validator = Validator::new(Kind::Introspection, self.issuer.as_str(), client.as_str());
         self.signed = Some((validator, keys));
+        self
+    }
+
+    /// Takes answers that are encrypted for the client, and no others (`introspection_encrypted_response_alg`, RFC 9701
+    /// §6). They are [signed](Self::signed) within, which must be said, too: anybody can encrypt.
+    #[must_use]
+    pub fn encrypted(mut self, decrypter: Decrypter) -> Self {
+        self.decrypter = Some(decrypter);
         self
     }
 }
@@ -85,6 +95,11 @@ impl Exchange for IntrospectionRequest {
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
+        if self.decrypter.is_some() && self.signed.is_none() {
+            return Err(
+                Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("encrypted, not signed")
+            );
+        }
         let draft = Draft::post(&self.endpoint, self.token.form());
         let mut draft = draft.for_provider(self.policies.as_ref(), RequestKind::Introspection);
         if self.signed.is_some() {
@@ -103,6 +118,11 @@ impl Exchange for IntrospectionRequest {
         if text.starts_with('{') {
             return Err(Error::new(ErrorKind::Untrusted, Reason::KindMismatch).with_detail("not signed"));
         }
+        let decrypted = match &self.decrypter {
+            Some(decrypter) => Some(decrypter.decrypt(text, env.crypto)?),
+            None => None,
+        };
+        let text = decrypted.as_deref().unwrap_or(text);
         let jwt = validator.validate(text, keys, &Expected::new(), env)?;
         IntrospectionResponse::of_jwt(&jwt, env.now)
     }
@@ -113,6 +133,7 @@ impl fmt::Debug for IntrospectionRequest {
         f.debug_struct("IntrospectionRequest")
             .field("endpoint", &self.endpoint)
             .field("is_signed", &self.signed.is_some())
+            .field("is_encrypted", &self.decrypter.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -15,6 +15,9 @@ use crate::{
 
 /// Exchanges the code of a received [`AuthorizationResponse`].
 ///
+/// It asks for tokens for the APIs that the sign-in asked for (RFC 8707 §2.2), or for those of them that
+/// [`with_resource`](Self::with_resource) says. What it is to be good for in detail, the server knows.
+///
 /// It is sent once: a code that the server sees twice may revoke what it was exchanged for (RFC 6749 §4.1.2).
 #[derive(Debug)]
 pub struct AuthorizationCodeGrant {
@@ -54,6 +57,11 @@ impl Exchange for AuthorizationCodeGrant {
         form.push("code", self.received.code().map(AuthorizationCode::expose).unwrap_or_default())
             .push("redirect_uri", self.received.redirect_uri().as_str())
             .push("code_verifier", self.received.verifier());
+        if self.request.requested.resources().is_empty() {
+            self.received.resources().iter().for_each(|resource| {
+                form.push("resource", resource.as_str());
+            });
+        }
         Ok(self.request.draft(form))
     }
 

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::{field, variables::sample};
+use crate::endpoint::Endpoint;
+
 /// A table that is being read. Whoever reads a knob takes it out, and what is left is a mistake.
 pub(super) struct Table {
     path: String,
@@ -39,6 +42,26 @@ impl Table {
             None => Ok(None),
             Some(Value::String(text)) if is_plain(&text) => Ok(Some(text.into())),
             Some(_) => Err(self.must_be(name, "a text that is not empty and has no control characters")),
+        }
+    }
+
+    /// A URL of which a part may be a variable.
+    pub(super) fn url(&mut self, name: &'static str) -> Result<Option<Box<str>>, Mistake> {
+        let url = self.text(name)?;
+        url.map(|url| self.checked_url(name, url)).transpose()
+    }
+
+    pub(super) fn urls(&mut self, name: &'static str) -> Result<Vec<Box<str>>, Mistake> {
+        self.texts(name)?.into_iter().map(|url| self.checked_url(name, url)).collect()
+    }
+
+    fn checked_url(&self, name: &str, url: Box<str>) -> Result<Box<str>, Mistake> {
+        match Endpoint::parse(&sample(&url)) {
+            Ok(_) => Ok(url),
+            Err(error) => {
+                let what = "an https:// URL, with a host and without user information or a fragment";
+                Err(format!("{}: {error}", self.must_be(name, what)))
+            }
         }
     }
 
@@ -96,11 +119,22 @@ impl Table {
         self.table(name)?.rest()
     }
 
+    /// Header fields, whose values may have variables in them.
+    pub(super) fn fields(&mut self, name: &'static str) -> Result<Pairs, Mistake> {
+        let pairs = self.pairs(name)?;
+        let wrong = pairs.iter().find(|(name, value)| field(name, &sample(value)).is_err());
+        let Some((wrong, _)) = wrong else { return Ok(pairs) };
+        let wrong = format!("{name}.{wrong}");
+        Err(self.must_be(&wrong, "a header field, and neither Authorization nor Content-Length"))
+    }
+
     /// All that is left, by names of the author's own.
     fn rest(self) -> Result<Pairs, Mistake> {
         let Self { path, entries, .. } = self;
         let pair = |(name, value): (String, Value)| {
-            let wrong = || format!("`{path}{name}` must be a text, a number, true or false");
+            let wrong = || {
+                format!("`{path}{name}` must be a text without control characters, a number, true or false")
+            };
             let value = as_text(value).filter(|_| is_plain(&name)).ok_or_else(wrong)?;
             Ok((name.into(), value))
         };

@@ -2,14 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
 use valetkey_http::{Request, Response};
 
 use super::{
     Hook, RequestKind,
     data::{Mistake, Pairs, Table},
     edit::{Edit, Scopes},
-    invalid,
+    field,
     reader::Reader,
     variables::Variables,
 };
@@ -106,6 +106,8 @@ struct Api {
     place: Place,
     parameter: Option<Box<str>>,
     scheme: Option<Box<str>>,
+    /// Another field than `Authorization`.
+    header: Option<Box<str>>,
     headers: Pairs,
     parameters: Pairs,
 }
@@ -125,17 +127,26 @@ impl Api {
             place: table.choice("token", &places)?.unwrap_or_default(),
             parameter: table.text("parameter")?,
             scheme: table.text("scheme")?,
-            headers: table.pairs("headers")?,
+            header: table.text("header")?,
+            headers: table.fields("headers")?,
             parameters: table.pairs("parameters")?,
         };
-        match (api.place, &api.parameter, &api.scheme) {
-            (Place::Header, Some(_), _) => {
-                Err(format!("`{}` is for a token in a form or a query", table.path("parameter")))
+        let is_header = api.place == Place::Header;
+        if is_header && api.parameter.is_some() {
+            return Err(format!("`{}` is for a token in a form or a query", table.path("parameter")));
+        }
+        for (name, knob) in [("scheme", &api.scheme), ("header", &api.header)] {
+            if knob.is_some() && !is_header {
+                return Err(format!("`{}` is for a token in a header", table.path(name)));
             }
-            (Place::Form | Place::Query, _, Some(_)) => {
-                Err(format!("`{}` is for a token in a header", table.path("scheme")))
-            }
-            _ => Ok(api),
+        }
+        if api.scheme.is_some() && api.header.is_some() {
+            return Err(format!("`{}` has no `{}`", table.path("header"), table.path("scheme")));
+        }
+        match api.token() {
+            Ok(_) => Ok(api),
+            Err(error) if api.header.is_some() => Err(format!("`{}`: {error}", table.path("header"))),
+            Err(error) => Err(format!("`{}`: {error}", table.path("scheme"))),
         }
     }
 
@@ -143,13 +154,19 @@ impl Api {
         *self == Self::default()
     }
 
-    fn placement(&self) -> Result<Placement> {
+    /// Where the token stands.
+    fn token(&self) -> Result<Placement> {
         let parameter = self.parameter.as_deref().unwrap_or("access_token");
-        let mut placement = match self.place {
-            Place::Header => Placement::header(self.scheme.as_deref().unwrap_or("Bearer"))?,
-            Place::Form => Placement::form(parameter)?,
-            Place::Query => Placement::query(parameter)?,
-        };
+        match (self.place, &self.header) {
+            (Place::Header, Some(name)) => Placement::field(name),
+            (Place::Header, None) => Placement::header(self.scheme.as_deref().unwrap_or("Bearer")),
+            (Place::Form, _) => Placement::form(parameter),
+            (Place::Query, _) => Placement::query(parameter),
+        }
+    }
+
+    fn placement(&self) -> Result<Placement> {
+        let mut placement = self.token()?;
         for (name, value) in &self.headers {
             placement = placement.with_header(name, value)?;
         }
@@ -196,7 +213,7 @@ impl Policies {
         let mut table = root.table("api")?;
         let api = Api::read(&mut table)?;
         table.end()?;
-        let headers = root.pairs("headers")?;
+        let headers = root.fields("headers")?;
         let (refresh_endpoint, placement, hooks) = (None, None, Vec::new());
         Ok(Self {
             authorize,
@@ -301,16 +318,6 @@ impl Policies {
         let (response, kept) = normal.unwrap_or_else(|| (response, Kept::default()));
         TokenResponse::parse(&response, asked, strictness).map(|response| response.with_kept(&kept))
     }
-}
-
-/// A header field that a profile names.
-fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
-    let wrong = || invalid(format!("the header {name} of a profile"));
-    let name = HeaderName::try_from(name).map_err(|_| wrong())?;
-    if name == http::header::AUTHORIZATION || name == http::header::CONTENT_LENGTH {
-        return Err(wrong());
-    }
-    Ok((name, HeaderValue::try_from(value).map_err(|_| wrong())?))
 }
 
 impl fmt::Debug for Policies {

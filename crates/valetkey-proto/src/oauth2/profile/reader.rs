@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
-use valetkey_http::Response;
+use valetkey_http::{Response, Unframed};
 
 use super::data::{Mistake, Pairs, Table};
 use crate::{
@@ -25,6 +25,8 @@ pub(super) struct Reader {
     ok: Option<(Path, Box<str>)>,
     error_code: Vec<Path>,
     error_description: Vec<Path>,
+    /// What their codes are called in RFC 6749 §5.2.
+    error_codes: Pairs,
     token_types: Pairs,
     token_type: Option<Box<str>>,
     is_in_milliseconds: bool,
@@ -73,6 +75,7 @@ impl Reader {
         let mut error = table.table("error")?;
         let list = |texts: Vec<Box<str>>| texts.into_iter().map(Path).collect();
         let (code, description) = (list(error.texts("code")?), list(error.texts("description")?));
+        let error_codes = error.pairs("codes")?;
         error.end()?;
         let mut ok = table.table("ok")?;
         let ok_rule = match (ok.text("member")?, ok.scalar("value")?) {
@@ -90,6 +93,7 @@ impl Reader {
             ok: ok_rule,
             error_code: code,
             error_description: description,
+            error_codes,
             token_types: table.pairs("token_types")?,
             token_type: table.text("token_type")?,
             is_in_milliseconds: table
@@ -113,7 +117,8 @@ impl Reader {
     /// The answer in the standard's words, and what is kept of it besides. One that is no object stays as it is.
     pub(super) fn normalise(&self, response: &Response) -> Option<(Response, Kept)> {
         let text = std::str::from_utf8(response.body()).ok()?;
-        let root = self.parse(text)?;
+        // A form does not tell whether it was cut, and stays for who looks into that.
+        let root = self.parse(text, response.extensions().get::<Unframed>().is_none())?;
         let (object, kept) = match self.error(&root) {
             Some(error) => (error, Kept::default()),
             None => (self.tokens(&root)?, self.kept(&root)),
@@ -127,7 +132,7 @@ impl Reader {
     }
 
     /// The object of an answer, be it JSON, a call of JavaScript with JSON, or a form.
-    fn parse(&self, text: &str) -> Option<Value> {
+    fn parse(&self, text: &str, may_be_form: bool) -> Option<Value> {
         let mut text = text.trim_start_matches('\u{feff}').trim();
         if self.is_jsonp
             && let (Some(begin), Some(end)) = (text.find('('), text.rfind(')'))
@@ -137,10 +142,19 @@ impl Reader {
         if text.starts_with('{') {
             return serde_json::from_str(text).ok().map(|Unique(root)| root);
         }
-        let form = Parameters::parse(text).ok()?;
+        let form = Parameters::parse(text).ok().filter(|form| may_be_form && self.is_answer(form))?;
         let member = |(name, value): (&str, &str)| (name.to_owned(), Value::from(value));
         Some(Value::Object(form.iter().map(member).collect()))
-            .filter(|object| object != &Value::Object(Map::new()))
+    }
+
+    /// Whether a form says something of tokens: any text is a form of some kind, and so is a page of HTML.
+    fn is_answer(&self, form: &Parameters) -> bool {
+        let renamed =
+            self.rename.iter().filter(|(_, ours)| **ours == *"access_token").map(|(theirs, _)| theirs);
+        let errors = self.error_code.iter().map(|Path(path)| path);
+        form.contains("access_token")
+            || form.contains("error")
+            || renamed.chain(errors).any(|name| form.contains(name))
     }
 
     /// The error that an answer is, whatever its status.
@@ -153,6 +167,8 @@ impl Reader {
         };
         let standard = || Path("error".into()).text(root);
         let code = first(&self.error_code).or_else(standard).or_else(failed)?;
+        let known = self.error_codes.iter().find(|(theirs, _)| **theirs == *code);
+        let code = known.map_or(code, |(_, ours)| ours.to_string());
         let description =
             first(&self.error_description).or_else(|| Path("error_description".into()).text(root));
         let mut error = Map::new();

@@ -1,5 +1,7 @@
 //! What stands in a profile for a value that only the program knows: `{shop}`.
 
+use std::convert::Infallible;
+
 use super::invalid;
 use crate::{error::Result, form::is_unreserved};
 
@@ -26,30 +28,44 @@ impl Variables {
     }
 
     fn fill_with(&self, text: &str, takes: impl Fn(&str) -> bool) -> Result<Box<str>> {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let word = after.split_once('}').filter(|(word, _)| is_word(word));
-            let Some((word, after)) = word else {
-                filled.push('{');
-                rest = after;
-                continue;
-            };
-            let value = self.0.iter().find(|(known, _)| **known == *word).map(|(_, value)| value);
+        let value = |word: &str| {
+            let value = self.0.iter().find(|(known, _)| **known == *word).map(|(_, value)| &**value);
             let value =
                 value.ok_or_else(|| invalid(format!("the variable {word} of a profile is not set")))?;
-            if !takes(value) {
-                return Err(invalid(format!(
-                    "the variable {word} of a profile has a value that is no part of a URL"
-                )));
+            if takes(value) {
+                return Ok(value);
             }
-            filled.push_str(value);
-            rest = after;
-        }
-        filled.push_str(rest);
-        Ok(filled.into())
+            Err(invalid(format!("the variable {word} of a profile has a value that is no part of a URL")))
+        };
+        replaced(text, value).map(Into::into)
     }
+}
+
+/// A text with an `x` in the place of every word, to see whether it is right but for those.
+pub(super) fn sample(text: &str) -> String {
+    let Ok(sample) = replaced(text, |_| Ok::<_, Infallible>("x"));
+    sample
+}
+
+/// A text with something else in the places of its words.
+fn replaced<'a, E>(text: &str, value: impl Fn(&str) -> Result<&'a str, E>) -> Result<String, E> {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        replaced.push_str(before);
+        match after.split_once('}').filter(|(word, _)| is_word(word)) {
+            Some((word, after)) => {
+                replaced.push_str(value(word)?);
+                rest = after;
+            }
+            None => {
+                replaced.push('{');
+                rest = after;
+            }
+        }
+    }
+    replaced.push_str(rest);
+    Ok(replaced)
 }
 
 /// Braces around anything else are braces.

@@ -35,6 +35,7 @@ pub struct Placement {
 #[derive(Clone)]
 enum Token {
     Header(Box<str>),
+    Field(HeaderName),
     Form(Box<str>),
     Query(Box<str>),
 }
@@ -51,6 +52,16 @@ impl Placement {
             return Err(invalid("scheme of a token"));
         }
         Ok(Self::of(Token::Header(scheme.into())))
+    }
+
+    /// In a field of the API's own, alone: `X-Shopify-Access-Token`.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::InvalidValue`] if that is no name of a field.
+    pub fn field(name: &str) -> Result<Self> {
+        let name = HeaderName::try_from(name).map_err(|_| invalid("field of a token"))?;
+        Ok(Self::of(Token::Field(name)))
     }
 
     /// In the form that is the body of the request, as this parameter: `access_token` in RFC 6750 §2.2. A request with
@@ -128,11 +139,9 @@ impl Placement {
         match &self.token {
             Token::Header(scheme) => {
                 let text = Wiped::new([scheme, " ", token.expose()].concat());
-                let mut value = HeaderValue::from_maybe_shared(wiped(text.as_bytes().to_vec()))
-                    .map_err(|_| invalid("scheme of a token"))?;
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
+                headers.insert(AUTHORIZATION, sensitive(&text)?);
             }
+            Token::Field(name) => drop(headers.insert(name, sensitive(token.expose())?)),
             Token::Query(name) => {
                 if has_parameter(uri.query().unwrap_or_default(), name) {
                     return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
@@ -146,6 +155,14 @@ impl Placement {
         *uri = form::with_query(uri, query.expose())?;
         Ok(())
     }
+}
+
+/// The value of a field that has a token in it.
+fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(wiped(text.as_bytes().to_vec()))
+        .map_err(|_| invalid("field of a token"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Puts a token into a form (RFC 6750 §2.2).
@@ -182,10 +199,11 @@ fn invalid(what: &'static str) -> Error {
 impl fmt::Debug for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (place, name) = match &self.token {
-            Token::Header(scheme) => ("header", scheme),
-            Token::Form(name) => ("form", name),
-            Token::Query(name) => ("query", name),
+            Token::Header(scheme) => ("header", &**scheme),
+            Token::Field(name) => ("field", name.as_str()),
+            Token::Form(name) => ("form", &**name),
+            Token::Query(name) => ("query", &**name),
         };
-        f.debug_struct("Placement").field(place, name).finish_non_exhaustive()
+        f.debug_struct("Placement").field(place, &name).finish_non_exhaustive()
     }
 }

@@ -8,14 +8,14 @@
 
 use valetkey_http::Response;
 
-use super::{Issuer, IssuerTemplate, ServerMetadata, WellKnown};
+use super::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata, WellKnown};
 use crate::{
     call::{Call, Exchange, Retry},
     draft::Draft,
     endpoint::Endpoint,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Reason, Result},
     flow::{Env, Event, Flow, Step},
-    response::json,
+    response::{document::Document, json},
     time::Timestamp,
 };
 
@@ -24,6 +24,7 @@ use crate::{
 pub struct MetadataRequest {
     issuer: Issuer,
     template: Option<IssuerTemplate>,
+    signer: Option<MetadataSigner>,
     url: Endpoint,
 }
 
@@ -34,13 +35,20 @@ impl MetadataRequest {
     ///
     /// As [`Issuer::metadata_url`].
     pub fn new(issuer: &Issuer, document: &WellKnown) -> Result<Self> {
-        Ok(Self { issuer: issuer.clone(), template: None, url: issuer.metadata_url(document)? })
+        Ok(Self { issuer: issuer.clone(), template: None, signer: None, url: issuer.metadata_url(document)? })
     }
 
     /// The document stands for the issuers of this template.
     #[must_use]
     pub fn with_template(mut self, template: IssuerTemplate) -> Self {
         self.template = Some(template);
+        self
+    }
+
+    /// Demands that the metadata is signed by somebody who is trusted.
+    #[must_use]
+    pub fn signed_by(mut self, signer: &MetadataSigner) -> Self {
+        self.signer = Some(signer.clone());
         self
     }
 }
@@ -56,12 +64,13 @@ impl Exchange for MetadataRequest {
         Ok(Draft::get(&self.url))
     }
 
-    fn response(&self, response: Response, _: Timestamp, _: &Env<'_>) -> Result<ServerMetadata> {
+    fn response(&self, response: Response, _: Timestamp, env: &Env<'_>) -> Result<ServerMetadata> {
         json(&response)?;
-        match &self.template {
-            Some(template) => ServerMetadata::parse_for(&self.issuer, template, response.body()),
-            None => ServerMetadata::parse(&self.issuer, response.body()),
+        let mut document = Document::new(response.body());
+        if let Some(signer) = &self.signer {
+            document = signer.verified(&document, "issuer", env)?;
         }
+        ServerMetadata::read(&self.issuer, self.template.as_ref(), document)
     }
 }
 
@@ -70,7 +79,8 @@ impl Exchange for MetadataRequest {
 /// Only an answer of 4xx leads to the next candidate; a document that cannot be trusted ends the search.
 #[derive(Debug)]
 pub struct Discovery {
-    call: Call<MetadataRequest>,
+    /// What is asked now; `None` at the beginning.
+    call: Option<Call<MetadataRequest>>,
     rest: std::vec::IntoIter<MetadataRequest>,
     first: Option<Error>,
 }
@@ -94,6 +104,14 @@ impl Discovery {
         Self::of(issuer, Some(template))
     }
 
+    /// Demands that the metadata is signed by somebody who is trusted, wherever it is found. To be said before the first
+    /// step.
+    #[must_use]
+    pub fn signed_by(self, signer: &MetadataSigner) -> Self {
+        let signed: Vec<_> = self.rest.map(|request| request.signed_by(signer)).collect();
+        Self { rest: signed.into_iter(), ..self }
+    }
+
     fn of(issuer: &Issuer, template: Option<&IssuerTemplate>) -> Result<Self> {
         let request = |document| -> Result<MetadataRequest> {
             let request = MetadataRequest::new(issuer, &document)?;
@@ -102,9 +120,8 @@ impl Discovery {
                 None => request,
             })
         };
-        let call = Call::anonymous(request(WellKnown::OpenId)?);
-        let rest = vec![request(WellKnown::AuthorizationServer)?];
-        Ok(Self { call, rest: rest.into_iter(), first: None })
+        let rest = vec![request(WellKnown::OpenId)?, request(WellKnown::AuthorizationServer)?];
+        Ok(Self { call: None, rest: rest.into_iter(), first: None })
     }
 }
 
@@ -114,7 +131,14 @@ impl Flow for Discovery {
     fn step(&mut self, event: Event, env: &Env<'_>) -> Result<Step<ServerMetadata>> {
         let mut event = event;
         loop {
-            let error = match self.call.step(event, env) {
+            let call = match &mut self.call {
+                Some(call) => call,
+                first @ None => {
+                    let out_of_turn = || Error::new(ErrorKind::Usage, Reason::OutOfTurn);
+                    first.insert(Call::anonymous(self.rest.next().ok_or_else(out_of_turn)?))
+                }
+            };
+            let error = match call.step(event, env) {
                 Ok(step) => return Ok(step),
                 Err(error) => error,
             };
@@ -124,7 +148,7 @@ impl Flow for Discovery {
                 return Err(if absent { self.first.take().unwrap_or(error) } else { error });
             };
             self.first.get_or_insert(error);
-            self.call = Call::anonymous(next);
+            self.call = Some(Call::anonymous(next));
             event = Event::Go;
         }
     }

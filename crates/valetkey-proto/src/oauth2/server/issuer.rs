@@ -10,7 +10,7 @@ use std::{
 use valetkey_http::Addresses;
 
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, origin_and_rest},
     error::{Error, ErrorKind, Reason, Result},
 };
 
@@ -44,6 +44,12 @@ impl Issuer {
         }
         Endpoint::parse(text).map_err(|error| error.with_detail("issuer"))?;
         Ok(Self { text: text.into(), addresses: Addresses::Any })
+    }
+
+    /// An issuer that whoever answers at `teller` has named.
+    pub(crate) fn told_by(teller: &Endpoint, text: &str) -> Result<Self> {
+        let issuer = Self::parse(text).map_err(|error| error.restated_by(ErrorKind::Protocol))?;
+        Ok(issuer.with_addresses(Endpoint::told_by(teller, text)?.addresses()))
     }
 
     /// Says which addresses requests to its host may go to: [`Addresses::Public`] for an issuer that was learned from
@@ -80,10 +86,7 @@ impl Issuer {
     ///
     /// `Config`: [`Reason::InvalidUrl`] if the name of a [`WellKnown::Application`] does not make a URL.
     pub fn metadata_url(&self, document: &WellKnown) -> Result<Endpoint> {
-        let start = self.text.find("://").map_or(0, |at| at + 3);
-        let path_at =
-            self.text.get(start..).and_then(|rest| rest.find('/')).map_or(self.text.len(), |at| start + at);
-        let (origin, path) = self.text.split_at(path_at);
+        let (origin, path) = origin_and_rest(&self.text);
         let origin = origin.to_ascii_lowercase();
         // Both documents say: remove a terminating slash first.
         let path = path.strip_suffix('/').unwrap_or(path);

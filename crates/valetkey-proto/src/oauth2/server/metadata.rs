@@ -14,6 +14,7 @@ use crate::{
         resource::Placement,
     },
     response::{
+        document::Document,
         members::{members, read},
         value::{Text, Texts},
     },
@@ -46,13 +47,13 @@ pub struct ServerMetadata {
     scopes: Option<Vec<Box<str>>>,
     /// Endpoints that were given, by their names.
     given: Vec<(&'static str, Endpoint)>,
-    document: Bytes,
+    document: Document,
     policies: Option<Arc<Policies>>,
 }
 
 members! {
     /// The members that are read when the document arrives.
-    struct Document {
+    struct Wire {
         issuer: Text<'de>,
         authorization_endpoint: Text<'de>,
         token_endpoint: Text<'de>,
@@ -81,7 +82,7 @@ impl ServerMetadata {
             dpop_algorithms: None,
             scopes: None,
             given: Vec::new(),
-            document: Bytes::new(),
+            document: Document::default(),
             policies: None,
         }
     }
@@ -96,7 +97,7 @@ impl ServerMetadata {
     /// [`Reason::MissingParameter`] without an issuer, [`Reason::InvalidUrl`] or [`Reason::InsecureUrl`] if an
     /// endpoint is not `https`.
     pub fn parse(issuer: &Issuer, document: &Bytes) -> Result<Self> {
-        Self::read(issuer, None, document)
+        Self::read(issuer, None, Document::new(document))
     }
 
     /// Reads a document that stands for the issuers of this template, and names it in the place of an issuer.
@@ -105,12 +106,15 @@ impl ServerMetadata {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_for(issuer: &Issuer, template: &IssuerTemplate, document: &Bytes) -> Result<Self> {
-        Self::read(issuer, Some(template), document)
+        Self::read(issuer, Some(template), Document::new(document))
     }
 
-    fn read(issuer: &Issuer, template: Option<&IssuerTemplate>, document: &Bytes) -> Result<Self> {
-        let malformed = |_| Error::new(ErrorKind::Protocol, Reason::Malformed);
-        let read: Document<'_> = read(std::str::from_utf8(document).map_err(malformed)?)?;
+    pub(super) fn read(
+        issuer: &Issuer,
+        template: Option<&IssuerTemplate>,
+        document: Document,
+    ) -> Result<Self> {
+        let read: Wire<'_> = read(document.text()?)?;
         let named = read
             .issuer
             .ok_or_else(|| Error::new(ErrorKind::Protocol, Reason::MissingParameter).with_detail("issuer"))?;
@@ -133,7 +137,7 @@ impl ServerMetadata {
             dpop_algorithms: read.dpop_signing_alg_values_supported.map(|Texts(list)| list),
             scopes: read.scopes_supported.map(|Texts(list)| list),
             given: Vec::new(),
-            document: document.clone(),
+            document,
             policies: None,
         })
     }
@@ -266,12 +270,7 @@ impl ServerMetadata {
         if let Some((_, endpoint)) = self.given.iter().find(|(known, _)| *known == name) {
             return Ok(endpoint.clone());
         }
-        let malformed = || Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail(name);
-        let url = match self.extra::<serde_json::Value>(name) {
-            Some(value) => Some(value.as_str().ok_or_else(malformed)?.to_owned()),
-            None => None,
-        };
-        learned(&self.issuer, url.as_deref(), name)?.ok_or_else(|| missing(name))
+        learned(&self.issuer, self.document.url(name)?.as_deref(), name)?.ok_or_else(|| missing(name))
     }
 
     /// Whether the server names itself in every authorization response
@@ -325,9 +324,7 @@ impl ServerMetadata {
     /// A URL read in this way has not been checked: hand it to [`Endpoint::learned`].
     #[must_use]
     pub fn extra<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let document: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&self.document).ok()?;
-        serde_json::from_value(document.get(name).filter(|value| !value.is_null())?.clone()).ok()
+        self.document.member(name)
     }
 }
 

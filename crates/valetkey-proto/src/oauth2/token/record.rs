@@ -3,13 +3,18 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
-use super::{GrantedScope, Kept, TokenSet};
+use super::{
+    GrantedScope, Kept, TokenSet,
+    refresh::{Ended, Standing},
+};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{Scope, binding::KeptKey, client::ClientId, server::Issuer},
+    oauth2::{
+        AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer,
+    },
     oidc::IdToken,
     response::{
         members::{members, read_into},
@@ -70,7 +75,12 @@ members! {
         dpop_jkt: Text<'de>,
         dpop_key: Text<'de>,
         id_token: Text<'de>,
+        requested: &'de RawValue,
+        authorization_details: &'de RawValue,
         kept: Unique,
+        in_flight_since: i64,
+        answers_lost: u64,
+        ended: Text<'de>,
     }
 }
 
@@ -87,17 +97,43 @@ impl TokenRecord {
         Self { generation: self.generation.saturating_add(1), tokens: Arc::new(tokens), ..self.clone() }
     }
 
+    /// The same record with tokens that are no newer, such as those
+    /// [without step-ups](TokenSet::without_step_ups).
+    #[must_use]
+    pub fn with_tokens(&self, tokens: TokenSet) -> Self {
+        Self { tokens: Arc::new(tokens), ..self.clone() }
+    }
+
+    /// The same record, of tokens that were renewed this often.
+    #[must_use]
+    pub fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
+    }
+
     /// Reads a text that [`to_text`](Self::to_text) wrote.
     ///
     /// # Errors
     ///
     /// `Store`: [`Reason::Malformed`] if it is no record of a known version, or has been changed into none.
     pub fn parse(text: &str) -> Result<Self> {
-        let malformed = || Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record");
+        match Self::parse_shared(text)? {
+            (record, Standing::Idle | Standing::InFlight { .. }) => Ok(record),
+            (_, Standing::Ended(_)) => Err(malformed()),
+        }
+    }
+
+    /// Reads a text that [`to_shared_text`](Self::to_shared_text) wrote, or [`to_text`](Self::to_text).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_shared(text: &str) -> Result<(Self, Standing)> {
         let mut wire = Wire::default();
         let has_others = read_into(&mut wire, text).map_err(|_| malformed())?;
         let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
-        Self::of_wire(wire, others).ok_or_else(malformed)
+        let standing = wire.standing().ok_or_else(malformed)?;
+        Ok((Self::of_wire(wire, others).ok_or_else(malformed)?, standing))
     }
 
     fn of_wire(wire: Wire<'_>, others: Option<Bytes>) -> Option<Self> {
@@ -117,6 +153,14 @@ impl TokenRecord {
             scope,
             key,
         );
+        let granted = wire.authorization_details.map(|granted| AuthorizationDetails::parse(granted.get()));
+        let granted = granted.transpose().ok()?;
+        let requested = Requested::of_record(wire.requested)?;
+        let requested = match tokens.scope() {
+            GrantedScope::Requested(scope) => requested.with_scope(scope.clone()),
+            GrantedScope::Explicit(_) => requested,
+        };
+        tokens = tokens.with_request_kept(requested, granted);
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
@@ -131,6 +175,13 @@ impl TokenRecord {
     /// Writes it as a text.
     #[must_use]
     pub fn to_text(&self) -> Secret {
+        self.to_shared_text(Standing::Idle)
+    }
+
+    /// Writes it as a text for a store that several programs share, which says how the grant stands. One that has ended has no
+    /// tokens any more, and is of version 3, so that no older program takes it for alive.
+    #[must_use]
+    pub fn to_shared_text(&self, standing: Standing) -> Secret {
         let mut record: Map<String, Value> = match &self.others {
             Some(others) => serde_json::from_slice(others).unwrap_or_default(),
             None => Map::new(),
@@ -139,7 +190,7 @@ impl TokenRecord {
         let scope = tokens.scope();
         let explicit = matches!(scope, GrantedScope::Explicit(_));
         record.extend([
-            ("v".to_owned(), if tokens.key().is_some() { "2" } else { "1" }.into()),
+            ("v".to_owned(), version(tokens.key().is_some(), standing).into()),
             ("issuer".to_owned(), self.issuer.as_str().into()),
             ("client_id".to_owned(), self.client.as_str().into()),
             ("generation".to_owned(), self.generation.into()),
@@ -153,6 +204,37 @@ impl TokenRecord {
         ]);
         record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
+        // Nothing twice: a record should be short.
+        let mut requested = tokens.requested().clone();
+        if !explicit {
+            requested = requested.with_scope(None);
+        }
+        let granted = tokens.authorization_details().map(AuthorizationDetails::to_value);
+        for (name, value) in [("requested", requested.to_value()), (details::NAME, granted)] {
+            match value {
+                Some(value) => drop(record.insert(name.to_owned(), value)),
+                None => drop(record.remove(name)),
+            }
+        }
+        // What stood there before is over.
+        for name in ["in_flight_since", "answers_lost", "ended"] {
+            record.remove(name);
+        }
+        match standing {
+            Standing::Idle => {}
+            Standing::InFlight { since, lost } => record.extend([
+                ("in_flight_since".to_owned(), since.as_millis().into()),
+                ("answers_lost".to_owned(), lost.into()),
+            ]),
+            // The tokens are worth nothing, or should be.
+            Standing::Ended(why) => {
+                for name in ["refresh_token", "id_token", "dpop_key", "kept", "requested", details::NAME] {
+                    record.remove(name);
+                }
+                record.insert("access_token".to_owned(), "-".into());
+                record.insert("ended".to_owned(), why.name().into());
+            }
+        }
         Secret::new(crate::record::write(Value::Object(record)))
     }
 
@@ -222,6 +304,51 @@ impl TokenRecord {
         &self.tokens
     }
 }
+
+fn malformed() -> Error {
+    Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record")
+}
+
+fn version(is_bound: bool, standing: Standing) -> &'static str {
+    match (standing, is_bound) {
+        (Standing::Ended(_), _) => "3",
+        (_, true) => "2",
+        (_, false) => "1",
+    }
+}
+
+impl Wire<'_> {
+    /// How the grant stands; and a record of the third version is read as what it is besides.
+    fn standing(&mut self) -> Option<Standing> {
+        let is_third = self.v.as_deref() == Some("3");
+        if is_third {
+            let is_bound = self.dpop_jkt.is_some();
+            self.v = Some(Text(version(is_bound, Standing::Idle).into()));
+        }
+        match (&self.ended, self.in_flight_since) {
+            (Some(name), _) if is_third => Some(Standing::Ended(Ended::of_name(name)?)),
+            (None, _) if is_third => None,
+            (Some(_), _) => None,
+            (None, Some(since)) => {
+                let lost = u8::try_from(self.answers_lost.unwrap_or(0)).unwrap_or(u8::MAX);
+                Some(Standing::InFlight { since: Timestamp::from_millis(since), lost })
+            }
+            (None, None) => Some(Standing::Idle),
+        }
+    }
+}
+
+/// Two are equal if their tokens are: what else is kept with them is for others.
+impl PartialEq for TokenRecord {
+    fn eq(&self, other: &Self) -> bool {
+        self.generation == other.generation
+            && self.tokens == other.tokens
+            && self.issuer == other.issuer
+            && self.client == other.client
+    }
+}
+
+impl Eq for TokenRecord {}
 
 impl fmt::Debug for TokenRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -298,6 +425,39 @@ mod tests {
             let error = TokenRecord::parse(&bad).unwrap_err();
             assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::Malformed), "{to}");
             assert!(!format!("{error} {error:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn how_a_grant_stands_is_read_back_and_an_ended_one_is_no_record_of_tokens() {
+        let record = record(r#"{"access_token":"at","token_type":"Bearer","refresh_token":"rt"}"#);
+        let since = Timestamp::from_millis(1_700_000_000_123);
+        for standing in [
+            Standing::Idle,
+            Standing::InFlight { since, lost: 0 },
+            Standing::InFlight { since, lost: 2 },
+            Standing::Ended(Ended::LoggedOut),
+            Standing::Ended(Ended::Refused),
+            Standing::Ended(Ended::RotationLost),
+            Standing::Ended(Ended::OutcomeUnknown),
+        ] {
+            let text = record.to_shared_text(standing);
+            let is_ended = matches!(standing, Standing::Ended(_));
+            let (read, stands) = TokenRecord::parse_shared(text.expose()).unwrap();
+            assert!(stands == standing && (read == record) != is_ended, "{standing:?}");
+            assert_eq!(text.expose().contains("\"rt\""), !is_ended);
+            assert_eq!(TokenRecord::parse(text.expose()).is_err(), is_ended, "{standing:?}");
+            // What is written next does not stand as what was written before.
+            let (read, _) = TokenRecord::parse_shared(text.expose()).unwrap();
+            assert_eq!(TokenRecord::parse_shared(read.to_text().expose()).unwrap().1, Standing::Idle);
+        }
+        let ended = record.to_shared_text(Standing::Ended(Ended::Refused));
+        for (from, to) in
+            [("\"refused\"", "\"because\""), ("\"ended\"", "\"end\""), ("\"v\":\"3\"", "\"v\":\"1\"")]
+        {
+            let bad = ended.expose().replacen(from, to, 1);
+            assert_ne!(bad, ended.expose());
+            assert_eq!(TokenRecord::parse_shared(&bad).unwrap_err().reason(), Reason::Malformed, "{to}");
         }
     }
 

@@ -14,8 +14,8 @@
 //!   Asking ───────────────▶ Keeping ───────────────▶ renewed
 //!      │  │ refused ──────▶ Reviewing ── moved ─────▶ adopted
 //!      │  │                     └─ as it was ───────▶ ended, by a mark in the store
-//!      │  └ lost ─────────▶ Waiting, then Loading, once
-//!      └ unspent ─────────▶ the intent is taken back, and the error is the outcome
+//!      │  └ lost ─────────▶ Noting ──▶ lost: once more, another time; or ended, if that was the second
+//!      └ unspent ─────────▶ Withdrawing ──▶ failed
 //! ```
 //!
 //! A server that rotates refresh tokens takes a second use of one for theft, and revokes the whole grant (RFC 9700 §4.14.2).
@@ -24,6 +24,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::TokenRecord;
 use crate::time::Timestamp;
 
 /// What a store holds of one grant: what it was written as, how it stands, and the tokens.
@@ -36,6 +37,18 @@ pub struct Entry<R> {
     pub standing: Standing,
     /// The tokens.
     pub record: R,
+}
+
+/// Tokens of a grant, which are renewed time and again.
+pub trait Renewed: Clone + PartialEq {
+    /// How often they were renewed: of two records of a grant, the one with more is the newer.
+    fn renewals(&self) -> u64;
+}
+
+impl Renewed for TokenRecord {
+    fn renewals(&self) -> u64 {
+        self.generation()
+    }
 }
 
 /// How a grant stands in its store.
@@ -81,7 +94,7 @@ pub enum Deed<R> {
     Load,
     /// Write this, if the store holds what was written the time before.
     Put(Entry<R>),
-    /// Ask the server, by the refresh token of this record.
+    /// Ask the server, by the refresh token of this record. Hold on to the lease as long as that takes.
     Ask(R),
     /// Come back after this time. If the lease is held, it is held on to.
     Wait(Duration),
@@ -115,6 +128,8 @@ pub enum Report<R> {
     Lost,
     /// The server cannot have acted, or refused for a reason that is not the token's.
     Unspent,
+    /// The server gave tokens that are not to be used, for a refresh token that is now worth nothing.
+    Worthless,
 }
 
 /// How it ended.
@@ -134,6 +149,8 @@ pub enum Outcome<R> {
     Orphaned(R),
     /// Nothing renews it any more.
     Ended(Ended),
+    /// The answer was lost. Another transaction, a moment later, asks once more.
+    Lost,
     /// Nothing was lost, and nothing was got: by what the last [`Report`] told, or because others were at it for too long.
     Failed,
 }
@@ -144,7 +161,7 @@ pub enum Outcome<R> {
 pub struct Manner {
     /// Whether to ask the server although the store cannot be asked. Two who do so at once may lose the grant.
     pub without_store: bool,
-    /// Whether to ask once more when an answer was lost. If the server had not acted, that succeeds; if it had, its answer
+    /// Whether the next one asks once more when an answer was lost. If the server had not acted, that succeeds; if it had, its answer
     /// was lost to everybody, and asking loses nothing more.
     pub once_more: bool,
     /// How often to look whether somebody else who has the lease is done, four times a second.
@@ -172,23 +189,31 @@ impl Manner {
 const LOOK: Duration = Duration::from_millis(250);
 /// How long to wait at most between two tries to keep new tokens.
 const LONGEST_REST: Duration = Duration::from_secs(2);
-/// How long to wait before a lost answer is asked for once more.
-const MOMENT: Duration = Duration::from_secs(2);
 /// How often any other write is tried, and a conflict looked into.
 const TRIES: u8 = 3;
 
 /// One transaction. Its driver does what [`step`](Self::step) says, and reports what came of it.
 ///
 /// ```
-/// use valetkey_proto::{Timestamp, oauth2::token::refresh::{Deed, Entry, Manner, Outcome, Refresh, Report, Standing}};
+/// use valetkey_proto::{Timestamp, oauth2::token::refresh::{Deed, Entry, Manner, Outcome, Refresh, Renewed, Report, Standing}};
 ///
 /// let now = Timestamp::from_secs(1_700_000_000);
-/// let held = Entry { generation: 4, standing: Standing::Idle, record: "the tokens" };
+/// /// How often they were renewed, in the place of tokens.
+/// #[derive(Clone, Debug, PartialEq)]
+/// struct Tokens(u64);
+///
+/// impl Renewed for Tokens {
+///     fn renewals(&self) -> u64 {
+///         self.0
+///     }
+/// }
+///
+/// let held = Entry { generation: 4, standing: Standing::Idle, record: Tokens(2) };
 /// let mut refresh = Refresh::new(held.clone(), Manner::new());
 /// assert_eq!(refresh.step(Report::Go, now), Deed::Lease);
 /// assert_eq!(refresh.step(Report::Leased, now), Deed::Load);
 /// // Another process was quicker.
-/// let newer = Entry { generation: 6, record: "newer tokens", ..held };
+/// let newer = Entry { generation: 6, record: Tokens(3), ..held };
 /// assert_eq!(refresh.step(Report::Loaded(Some(newer.clone())), now), Deed::Done(Outcome::Adopted(newer)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -222,18 +247,20 @@ enum State<R> {
     Ending(Ended),
     /// The intent is being taken back.
     Withdrawing(Entry<R>),
+    /// That an answer was lost is being written down.
+    Noting,
     /// New tokens are being kept.
     Keeping(Entry<R>),
     /// New tokens were not kept, because something else is there.
     Reconciling(Entry<R>),
-    /// Somebody else has the lease, or an answer was lost.
+    /// Somebody else has the lease.
     Waiting,
     /// Before new tokens are tried to be kept once more.
     Resting(Entry<R>),
     Over,
 }
 
-impl<R: Clone + PartialEq> Refresh<R> {
+impl<R: Renewed> Refresh<R> {
     /// Renews what the caller holds and found wanting.
     #[must_use]
     pub fn new(held: Entry<R>, manner: Manner) -> Self {
@@ -262,8 +289,10 @@ impl<R: Clone + PartialEq> Refresh<R> {
             }
             (State::Asking(entry), Report::Refused) => self.goes(State::Reviewing(entry), Deed::Load),
             (State::Asking(entry), Report::Unspent) => self.withdraw(entry),
+            (State::Asking(entry), Report::Worthless) => self.end(entry, Ended::RotationLost),
             // Whatever else came of it, the server may have acted.
             (State::Asking(entry), _) => self.lost(entry),
+            (State::Noting, _) => self.over(Outcome::Lost),
             (State::Reviewing(entry), Report::Loaded(Some(found))) if is_newer(&found, &entry) => {
                 self.over(Outcome::Adopted(found))
             }
@@ -300,8 +329,11 @@ impl<R: Clone + PartialEq> Refresh<R> {
     fn found(&mut self, found: Option<Entry<R>>, now: Timestamp) -> Deed<R> {
         // Somebody has deleted it: a log-out elsewhere wins.
         let Some(found) = found else { return self.over(Outcome::Ended(Ended::LoggedOut)) };
+        // What we hold could not be kept when it came: nobody else knows of it, and what is there is worth nothing.
+        let is_ours = self.held.record.renewals() > found.record.renewals();
         match found.standing {
             Standing::Ended(why) => return self.over(Outcome::Ended(why)),
+            _ if is_ours => {}
             Standing::Idle if found.record != self.held.record => return self.over(Outcome::Adopted(found)),
             Standing::Idle => {}
             // Whoever wrote that is gone, since the lease is ours. Whether the server was asked, nobody knows.
@@ -314,7 +346,8 @@ impl<R: Clone + PartialEq> Refresh<R> {
             return self.end(found, Ended::OutcomeUnknown);
         }
         let standing = Standing::InFlight { since: now, lost: self.lost };
-        let intent = Entry { generation: found.generation + 1, standing, record: found.record };
+        let record = if is_ours { self.held.record.clone() } else { found.record };
+        let intent = Entry { generation: found.generation + 1, standing, record };
         self.goes(State::Intending(intent.clone()), Deed::Put(intent))
     }
 
@@ -344,11 +377,16 @@ impl<R: Clone + PartialEq> Refresh<R> {
     /// The server may have acted, and nobody knows.
     fn lost(&mut self, entry: Entry<R>) -> Deed<R> {
         self.lost += 1;
-        self.is_doubtful = true;
         if self.is_enough() {
             return self.end(entry, Ended::OutcomeUnknown);
         }
-        self.goes(State::Waiting, Deed::Wait(MOMENT))
+        let standing = match entry.standing {
+            Standing::InFlight { since, .. } => Standing::InFlight { since, lost: self.lost },
+            // Without the store, nobody hears of it.
+            Standing::Idle | Standing::Ended(_) => return self.over(Outcome::Lost),
+        };
+        let generation = entry.generation + 1;
+        self.goes(State::Noting, Deed::Put(Entry { generation, standing, ..entry }))
     }
 
     /// The server cannot have acted: the next one need not doubt it, unless there was doubt before.
@@ -416,8 +454,26 @@ impl<R: Clone + PartialEq> Refresh<R> {
 }
 
 /// Whether somebody else has renewed it.
-fn is_newer<R: PartialEq>(found: &Entry<R>, entry: &Entry<R>) -> bool {
-    found.record != entry.record && !matches!(found.standing, Standing::Ended(_))
+fn is_newer<R: Renewed>(found: &Entry<R>, entry: &Entry<R>) -> bool {
+    found.record.renewals() > entry.record.renewals() && !matches!(found.standing, Standing::Ended(_))
+}
+
+impl Ended {
+    const ALL: [Self; 4] = [Self::LoggedOut, Self::Refused, Self::RotationLost, Self::OutcomeUnknown];
+
+    /// As records have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::Refused => "refused",
+            Self::RotationLost => "rotation_lost",
+            Self::OutcomeUnknown => "outcome_unknown",
+        }
+    }
+
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ended| ended.name() == name)
+    }
 }
 
 impl fmt::Display for Ended {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Kept, TokenResponse, TokenType};
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
-    oauth2::{Scope, binding::KeptKey},
+    oauth2::{AuthorizationDetails, Requested, Scope, binding::KeptKey, step_up::Operation},
     oidc::IdToken,
     secret::{AccessToken, RefreshToken},
     time::Timestamp,
@@ -21,6 +21,8 @@ pub struct TokenSet {
     scope: GrantedScope,
     key: Option<KeptKey>,
     id_token: Option<IdToken>,
+    requested: Requested,
+    details: Option<AuthorizationDetails>,
     kept: Option<Arc<Kept>>,
 }
 
@@ -87,6 +89,8 @@ impl TokenSet {
             kept: response.kept().cloned().map(Arc::new),
             key: key.cloned(),
             id_token: None,
+            requested: Requested::new().with_scope(requested.cloned()),
+            details: None,
             access_token: response.access_token().clone(),
             issued_at: response.asked_at(),
             lifetime: response.lifetime(),
@@ -98,11 +102,54 @@ impl TokenSet {
         })
     }
 
+    /// Tokens that were kept by another library or in another form: a bearer token, and when it expires, if that is known.
+    /// What renews it, and its scope, are added by [`with_refresh_token`](Self::with_refresh_token) and
+    /// [`with_scope`](Self::with_scope).
+    ///
+    /// ```
+    /// use valetkey_proto::{
+    ///     Timestamp,
+    ///     oauth2::{client::ClientId, server::Issuer, token::{TokenRecord, TokenSet}},
+    ///     secret::{AccessToken, RefreshToken},
+    /// };
+    ///
+    /// let now = Timestamp::from_secs(1_700_000_000); // in a program: `SystemTime::now().into()`
+    /// let token = AccessToken::bearer("mF_9.B5f-4.1JqM").expect("it was one before");
+    /// let tokens = TokenSet::of_parts(token, Some(Timestamp::from_secs(1_700_001_000)), now)
+    ///     .with_refresh_token(RefreshToken::new("8xLOxBtZp8"));
+    ///
+    /// // `valetkey::Client::restore` makes a session of it.
+    /// let record = TokenRecord::new(Issuer::parse("https://as.example")?, ClientId::parse("my-app")?, 0, tokens);
+    /// assert!(!record.tokens().is_expired(now));
+    /// # Ok::<(), valetkey_proto::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of_parts(access_token: AccessToken, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        // When it was issued is not known: now, or so long ago that it is renewed as early as others. Records have whole
+        // seconds.
+        let lifetime = expires_at.map(|end| Duration::from_secs((end - now).as_secs()).max(10 * EARLY));
+        let issued_at = expires_at.zip(lifetime).map_or(now, |(end, lifetime)| end - lifetime);
+        Self::restored(access_token, issued_at, lifetime, None, GrantedScope::Requested(None), None)
+    }
+
+    /// The same tokens, with this to renew them.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: RefreshToken) -> Self {
+        self.refresh_token = Some(refresh_token);
+        self
+    }
+
+    /// The same tokens, of this scope.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = GrantedScope::Explicit(scope);
+        self
+    }
+
     /// A bearer token that no server issued ([`SelfSigned`](crate::oauth2::assertion::SelfSigned)).
     pub(crate) fn made_here(access_token: AccessToken, issued_at: Timestamp, lifetime: Duration) -> Self {
         let scope = GrantedScope::Requested(None);
-        let lifetime = Some(lifetime);
-        Self::restored(access_token, issued_at, lifetime, None, scope, None)
+        Self::restored(access_token, issued_at, Some(lifetime), None, scope, None)
     }
 
     /// These tokens, renewed: what the response leaves out stays as it is (RFC 6749 §6).
@@ -126,7 +173,26 @@ impl TokenSet {
             }
             renewed.kept = Some(Arc::new(kept));
         }
+        let mut renewed = renewed.with_requested(self.requested.clone(), response)?;
+        if renewed.details.is_none() {
+            renewed.details.clone_from(&self.details);
+        }
         Ok(renewed)
+    }
+
+    /// The same tokens, together with all that was asked for, of which this was the response: if that was authorization
+    /// details, what it says of them is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenResponse::authorization_details`].
+    pub fn with_requested(mut self, requested: Requested, response: &TokenResponse) -> Result<Self> {
+        self.details = match requested.authorization_details() {
+            Some(_) => response.authorization_details()?,
+            None => None,
+        };
+        self.requested = requested;
+        Ok(self)
     }
 
     /// Tokens out of a record.
@@ -138,7 +204,37 @@ impl TokenSet {
         scope: GrantedScope,
         key: Option<KeptKey>,
     ) -> Self {
-        Self { access_token, issued_at, lifetime, refresh_token, scope, key, id_token: None, kept: None }
+        let (requested, details) = (Requested::new(), None);
+        Self {
+            access_token,
+            issued_at,
+            lifetime,
+            refresh_token,
+            scope,
+            key,
+            id_token: None,
+            requested,
+            details,
+            kept: None,
+        }
+    }
+
+    /// What was asked for and granted, out of a record.
+    pub(super) fn with_request_kept(
+        mut self,
+        requested: Requested,
+        details: Option<AuthorizationDetails>,
+    ) -> Self {
+        (self.requested, self.details) = (requested, details);
+        self
+    }
+
+    /// The same tokens, of which it is forgotten that they were asked for because of this operation; `None` if they were
+    /// not. A program says so when the operation succeeds, so that its user may be asked again another time.
+    #[must_use]
+    pub fn without_step_ups(&self, operation: &Operation) -> Option<Self> {
+        let step_ups = self.requested.step_ups()?.without(operation)?;
+        Some(Self { requested: self.requested.clone().with_step_ups(step_ups), ..self.clone() })
     }
 
     /// The same tokens, together with who signed in, which was verified.
@@ -228,6 +324,19 @@ impl TokenSet {
     #[must_use]
     pub fn scope(&self) -> &GrantedScope {
         &self.scope
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn requested(&self) -> &Requested {
+        &self.requested
+    }
+
+    /// What the access token is good for in detail, if it was asked for and the server said (RFC 9396 §7). It may be less
+    /// than was [asked for](Self::requested), or have more said of it, such as the accounts that the user chose.
+    #[must_use]
+    pub fn authorization_details(&self) -> Option<&AuthorizationDetails> {
+        self.details.as_ref()
     }
 }
 

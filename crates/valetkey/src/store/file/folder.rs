@@ -8,14 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use valetkey_proto::{
-    Reason, Result, Timestamp,
-    crypto::{CryptoProvider, HashAlgorithm},
-    secret::Secret,
-};
+use valetkey_proto::{Reason, Result, Timestamp, crypto::CryptoProvider, secret::Secret};
 use zeroize::Zeroizing;
 
-use crate::store::{Owner, Put, StoreKey, Stored, clock, deadline, failed};
+use crate::store::{Owner, Put, StoreKey, Stored, clock, deadline, failed, hashed};
 
 /// A folder with records.
 pub(super) struct Folder {
@@ -57,8 +53,8 @@ impl Folder {
 
     /// Where a record is. Names are hashed, because file systems differ in what they take and tell apart.
     fn place(&self, key: &StoreKey, extension: &str) -> PathBuf {
-        let digest = CryptoProvider::ring().hash.digest(HashAlgorithm::Sha256, key.as_str().as_bytes());
-        let name: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let name = hashed(&CryptoProvider::ring(), key.as_str());
+        let name = name.get(..32).unwrap_or_default();
         self.path.join(format!("{name}.{extension}"))
     }
 

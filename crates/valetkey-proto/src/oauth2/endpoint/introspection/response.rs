@@ -141,13 +141,6 @@ impl ActiveToken {
             ScopeText::List(text) => Scope::parse(&text),
         });
         let malformed = |_| Error::new(ErrorKind::Protocol, Reason::Malformed).with_detail("scope");
-        let mut audience = Vec::new();
-        if let Some(aud) = &wire.aud {
-            aud.all(|one| {
-                audience.push(one.into());
-                true
-            });
-        }
         Ok(Self {
             scope: scope.transpose().map_err(malformed)?,
             client_id: owned(wire.client_id),
@@ -157,7 +150,7 @@ impl ActiveToken {
             issued_at: wire.iat.map(|date| date.0),
             not_before: wire.nbf.map(|date| date.0),
             subject: owned(wire.sub),
-            audience,
+            audience: wire.aud.as_ref().map(Audience::to_vec).unwrap_or_default(),
             issuer: owned(wire.iss),
             id: owned(wire.jti),
             all: Claims::of_json(text),

@@ -141,6 +141,14 @@ impl RegistrationMetadata {
         self
     }
 
+    /// Adds a type of authorization details that it asks for (`authorization_details_types`, RFC 9396 §10); may be said
+    /// several times.
+    #[must_use]
+    pub fn with_authorization_details_type(mut self, kind: &str) -> Self {
+        self.append("authorization_details_types", kind);
+        self
+    }
+
     /// Says where the client runs. Unless it is said, a client whose redirect URIs are all on loopback or of a scheme of
     /// their own is native, and any other with redirect URIs is web.
     ///

@@ -11,6 +11,12 @@ use super::*;
 /// The refresh token of this number.
 type Token = u8;
 
+impl Renewed for Token {
+    fn renewals(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
 /// A server that rotates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Server {
@@ -63,6 +69,8 @@ struct World {
     rounds: u8,
     /// Whether a lease keeps others out.
     has_leases: bool,
+    /// Whether the second process never begins.
+    is_alone: bool,
     /// Whether what was lost could not be kept by anybody.
     is_excused: bool,
     is_logged_out: bool,
@@ -85,6 +93,7 @@ impl World {
             faults,
             rounds: 4,
             has_leases,
+            is_alone: false,
             is_excused,
             is_logged_out,
         }
@@ -93,7 +102,7 @@ impl World {
     /// All that can happen next.
     fn successors(&self) -> Vec<Self> {
         let mut next = Vec::new();
-        for at in 0..self.processes.len() {
+        for at in 0..if self.is_alone { 1 } else { self.processes.len() } {
             match &self.processes[at].machine {
                 None => next.extend(self.begin(at)),
                 Some((_, deed)) => self.act(at, deed, &mut next),
@@ -150,7 +159,10 @@ impl World {
         let machines = self.processes.iter().filter_map(|process| process.machine.as_ref());
         self.store.as_ref().is_some_and(has)
             || self.processes.iter().any(|process| process.in_use.as_ref().is_some_and(has))
-            || machines.into_iter().any(|(machine, _)| machine.knows(token))
+            || machines.into_iter().any(|(machine, deed)| {
+                let is_done = matches!(deed, Deed::Done(Outcome::Renewed { entry, .. }) if has(entry));
+                is_done || machine.knows(token)
+            })
     }
 
     fn report(&self, at: usize, report: Report<Token>) -> Self {
@@ -214,12 +226,14 @@ impl World {
                 let mut world = self.clone();
                 world.lease = world.lease.filter(|owner| *owner != at);
                 world.processes[at].machine = None;
+                // Others do not know that what they find is worth nothing.
+                world.is_excused |= matches!(outcome, Outcome::Renewed { kept: false, .. }) && !self.is_alone;
                 match outcome {
                     Outcome::Adopted(entry) | Outcome::Renewed { entry, .. } => {
                         world.processes[at].in_use = Some(entry.clone());
                     }
                     Outcome::Orphaned(_) | Outcome::Ended(_) => world.processes[at].in_use = None,
-                    Outcome::Failed => {}
+                    Outcome::Failed | Outcome::Lost => {}
                 }
                 next.push(world);
             }
@@ -300,6 +314,15 @@ fn r_crash_two_processes_lose_no_grant_whatever_happens_to_them_at_once() {
         Faults { store: 1, crashes: 1, unsent: 1, ..NONE },
         Faults { crashes: 1, losses: 1, unsent: 1, store: 1, log_outs: 1 },
     ]);
+}
+
+#[test]
+fn r_store_one_process_loses_no_grant_although_it_cannot_keep_it() {
+    for store in 1..=6 {
+        let faults = Faults { store, unsent: 1, losses: 0, ..NONE };
+        let world = World { is_alone: true, ..World::new(false, true, faults) };
+        search(world).expect("no grant is lost");
+    }
 }
 
 #[test]

@@ -11,14 +11,14 @@ use crate::{
     time::Timestamp,
 };
 
-/// Remembers which tokens were shown, until they expire; each is let through once.
+/// Remembers which logout tokens and DPoP proofs were shown, until they expire; each is let through once.
 ///
 /// It is bounded: if there are more tokens than it has room for, those that expire first are forgotten first. One for
 /// all requests of a program; programs of several processes keep the same in a store of theirs, by
-/// [`LogoutToken::id`](super::LogoutToken::id).
+/// [`LogoutToken::id`](crate::oidc::logout::LogoutToken::id).
 ///
 /// ```
-/// use valetkey_proto::oidc::logout::ReplayGuard;
+/// use valetkey_proto::jose::jwt::ReplayGuard;
 ///
 /// let seen = ReplayGuard::new(10_000);
 /// assert!(seen.is_empty());
@@ -29,7 +29,7 @@ pub struct ReplayGuard {
     by_expiry: BTreeSet<(Timestamp, Digest)>,
 }
 
-/// Of an issuer and an id, so that long ids take no more room.
+/// Of who made it and its id, so that long ids take no more room.
 type Digest = [u8; 32];
 
 impl ReplayGuard {
@@ -52,7 +52,7 @@ impl ReplayGuard {
     }
 
     /// Lets a token through that was not shown before.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &mut self,
         issuer: &str,
         id: &str,

@@ -1,0 +1,192 @@
+//! Where the entry of a session's grant is: in this process alone, or in a store that others share.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::{Either, select};
+use valetkey_http::Backend;
+use valetkey_proto::{
+    Error, ErrorKind, Reason, Result,
+    oauth2::token::{
+        TokenRecord,
+        refresh::{Ended, Entry, Report, Standing},
+    },
+};
+
+use crate::store::{Owner, Put, Store, StoreKey};
+
+/// An entry of a grant, as sessions have it.
+pub(crate) type GrantEntry = Entry<TokenRecord>;
+
+/// Where it is.
+#[derive(Default)]
+pub(super) struct Place(Mutex<State>);
+
+enum State {
+    /// In this process alone; nothing before the first tokens.
+    Own(Option<Box<GrantEntry>>),
+    Shared(Shared),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Own(None)
+    }
+}
+
+/// A store, and what the grant is called there.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: StoreKey,
+    pub(crate) owner: Owner,
+}
+
+/// How long a lease lasts unless it is kept up. Longer than a request, so that one that is kept up late is still there.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long a store may take for one answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+impl Place {
+    /// In this process alone.
+    pub(super) fn own(entry: Option<GrantEntry>) -> Self {
+        Self(Mutex::new(State::Own(entry.map(Box::new))))
+    }
+
+    /// In a store that others share.
+    pub(super) fn shared(shared: Shared) -> Self {
+        Self(Mutex::new(State::Shared(shared)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store, if others share it.
+    pub(super) fn store(&self) -> Option<Shared> {
+        match &*self.state() {
+            State::Shared(shared) => Some(shared.clone()),
+            State::Own(_) => None,
+        }
+    }
+
+    /// From now on in this store.
+    pub(super) fn move_to(&self, shared: Shared) {
+        *self.state() = State::Shared(shared);
+    }
+
+    pub(super) async fn lease(&self, backend: &Arc<dyn Backend>) -> Result<Report<TokenRecord>> {
+        let Some(Shared { store, key, owner }) = self.store() else { return Ok(Report::Leased) };
+        let is_ours = within(backend, store.lease(&key, &owner, LEASE)).await?;
+        Ok(if is_ours { Report::Leased } else { Report::Held })
+    }
+
+    pub(super) async fn load(&self, backend: &Arc<dyn Backend>) -> Result<Report<TokenRecord>> {
+        match self.store() {
+            None => Ok(Report::Loaded(self.own_entry())),
+            Some(shared) => Ok(Report::Loaded(shared.load(backend).await?)),
+        }
+    }
+
+    fn own_entry(&self) -> Option<GrantEntry> {
+        match &*self.state() {
+            State::Own(entry) => entry.as_deref().cloned(),
+            State::Shared(_) => None,
+        }
+    }
+
+    pub(super) async fn put(
+        &self,
+        entry: GrantEntry,
+        backend: &Arc<dyn Backend>,
+    ) -> Result<Report<TokenRecord>> {
+        if let Some(shared) = self.store() {
+            return Ok(match shared.put(&entry, backend).await? {
+                Put::Written => Report::Written,
+                Put::Conflict => Report::Conflict,
+            });
+        }
+        if let State::Own(own) = &mut *self.state() {
+            *own = Some(Box::new(entry));
+        }
+        Ok(Report::Written)
+    }
+
+    /// Gives the lease back; if that fails, it ends by itself.
+    pub(super) async fn release(&self, backend: &Arc<dyn Backend>) {
+        if let Some(Shared { store, key, owner }) = self.store() {
+            let _ = within(backend, store.release(&key, &owner)).await;
+        }
+    }
+
+    /// Does this, and keeps the lease up for as long as that takes.
+    pub(super) async fn holding<T>(&self, work: impl Future<Output = T>, backend: &Arc<dyn Backend>) -> T {
+        let mut work = std::pin::pin!(work);
+        if self.store().is_none() {
+            return work.await;
+        }
+        loop {
+            match select(work.as_mut(), backend.sleep(LEASE / 3)).await {
+                Either::Left((done, _)) => return done,
+                // One that cannot be kept up may still last until the next time.
+                Either::Right(_) => drop(self.lease(backend).await),
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) async fn load(&self, backend: &Arc<dyn Backend>) -> Result<Option<GrantEntry>> {
+        let Some(stored) = within(backend, self.store.load(&self.key)).await? else { return Ok(None) };
+        let (record, standing) = TokenRecord::parse_shared(stored.text.expose())?;
+        Ok(Some(Entry { generation: stored.generation, standing, record }))
+    }
+
+    pub(crate) async fn put(&self, entry: &GrantEntry, backend: &Arc<dyn Backend>) -> Result<Put> {
+        let text = entry.record.to_shared_text(entry.standing);
+        within(backend, self.store.put(&self.key, entry.generation, &text, None)).await
+    }
+}
+
+impl Shared {
+    /// Marks that the grant has ended, whatever others write meanwhile, and returns what it was; `None` if it had ended, or
+    /// never was.
+    pub(crate) async fn end(&self, why: Ended, backend: &Arc<dyn Backend>) -> Result<Option<GrantEntry>> {
+        loop {
+            let Some(entry) = self.load(backend).await? else { return Ok(None) };
+            if let Standing::Ended(_) = entry.standing {
+                return Ok(None);
+            }
+            let mark =
+                Entry { generation: entry.generation + 1, standing: Standing::Ended(why), ..entry.clone() };
+            // Whoever came before has written once more, and there is no end to writing but this one.
+            if self.put(&mark, backend).await? == Put::Written {
+                return Ok(Some(entry));
+            }
+        }
+    }
+}
+
+/// A store that hangs must not hang the session.
+async fn within<T>(backend: &Arc<dyn Backend>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let work = std::pin::pin!(work);
+    match select(work, backend.sleep(DEADLINE)).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => {
+            let error = Error::new(ErrorKind::Store, Reason::StoreFailed);
+            Err(error.with_detail("it did not answer within 10 seconds"))
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.state() {
+            State::Own(_) => f.write_str("Own"),
+            State::Shared(shared) => f.debug_tuple("Shared").field(&shared.key).finish(),
+        }
+    }
+}

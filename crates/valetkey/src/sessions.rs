@@ -1,0 +1,233 @@
+//! Sessions that outlive a program, and that processes and machines share: many accounts in one store.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use valetkey_proto::{
+    Error, ErrorKind, Reason, Result,
+    oauth2::{
+        authorization::PendingAuthorization,
+        token::refresh::{Ended, Entry, Standing},
+    },
+    oidc::IdToken,
+    secret::Secret,
+};
+
+use crate::{
+    client::Client,
+    session::{Session, Shared, WeakSession, ended},
+    store::{Owner, Put, Store, StoreKey},
+};
+
+/// The sessions of a client's accounts, in a store.
+///
+/// Any number of processes, on any number of machines, can have the same ones: of those who find a token too old one renews it,
+/// the others take over what it got, and a refresh token is used by one at a time. A log-out in one of them ends it in all.
+///
+/// ```
+/// use valetkey::{Client, store::MemoryStore};
+/// # use valetkey_testkit::{Provider, block_on};
+/// # block_on(async {
+/// # let provider = Provider::new();
+/// # let client = Client::builder(provider.clone()).discover("https://issuer.test").id("app").secret("app-secret")
+/// #     .redirect_uri("https://client.test/cb").build().await?;
+/// # let (url, pending) = client.authorize().scope("read").start().await?;
+/// # let session = client.redeem(pending, provider.visit(&url).expect("the user approves")).await?;
+///
+/// let sessions = client.sessions(MemoryStore::new()); // or a `FileStore`
+/// sessions.save("alice", &session).await?;
+/// assert_eq!(sessions.accounts().await?, ["alice"]);
+/// // In another process, or after a restart:
+/// let session = sessions.open("alice").await?.expect("she is signed in");
+/// session.tokens().await?;
+/// sessions.log_out("alice").await?;
+/// assert!(sessions.open("alice").await?.is_none());
+/// # Ok::<(), valetkey::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    client: Client,
+    store: Arc<dyn Store>,
+    /// Those that are open in this process, so that an account has one.
+    open: Arc<Mutex<HashMap<StoreKey, WeakSession>>>,
+}
+
+/// How often a write is tried again that somebody else came before.
+const TRIES: u8 = 8;
+
+impl Client {
+    /// The sessions that this store keeps for the accounts of this client at its server.
+    pub fn sessions(&self, store: impl Store) -> Sessions {
+        Sessions { client: self.clone(), store: Arc::new(store), open: Arc::default() }
+    }
+}
+
+impl Sessions {
+    /// Keeps a session for this account, a name of the program's own or the user's subject, in the place of an older one. From
+    /// now on the session is the one that all share.
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::MissingRefreshToken`] for a session that is not a user's, which needs no store: it asks for tokens as
+    /// often as it likes. `Store`: it is not kept.
+    pub async fn save(&self, account: &str, session: &Session) -> Result<()> {
+        let record = session.record().filter(|_| session.is_users());
+        let record = record.ok_or_else(|| Error::new(ErrorKind::Usage, Reason::MissingRefreshToken))?;
+        let backend = self.client.runtime().backend();
+        let shared = self.shared(account)?;
+        for _ in 0..TRIES {
+            // What cannot be read is not written over.
+            let before = shared.load(backend).await?;
+            let (generation, renewals) = match &before {
+                Some(entry) => (entry.generation, entry.record.generation() + 1),
+                None => (0, 0),
+            };
+            // It is newer than what was there, whatever it was renewed before.
+            let record = record.clone().with_generation(renewals.max(record.generation()));
+            let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
+            if shared.put(&entry, backend).await? == Put::Written {
+                self.opened().insert(shared.key.clone(), session.downgrade());
+                session.share(entry, shared);
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// The session of this account; `None` if there is none, or somebody logged out.
+    ///
+    /// # Errors
+    ///
+    /// `Denied`: [`Reason::RefreshDenied`] or [`Reason::RotationLost`], `Transport`: [`Reason::OutcomeUnknown`], if it has ended;
+    /// sign in again. `Store`: it cannot be read. Otherwise as [`Client::restore`].
+    pub async fn open(&self, account: &str) -> Result<Option<Session>> {
+        let shared = self.shared(account)?;
+        let known = self.opened().get(&shared.key).and_then(WeakSession::upgrade);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(entry) = shared.load(self.client.runtime().backend()).await? else { return Ok(None) };
+        match entry.standing {
+            Standing::Ended(Ended::LoggedOut) => Ok(None),
+            Standing::Ended(why) => Err(ended(why, None)),
+            Standing::Idle | Standing::InFlight { .. } => {
+                let session = self.client.restore_at(entry, shared.clone())?;
+                let mut opened = self.opened();
+                // Somebody may have opened it meanwhile.
+                if let Some(known) = opened.get(&shared.key).and_then(WeakSession::upgrade) {
+                    return Ok(Some(known));
+                }
+                opened.retain(|_, session| session.upgrade().is_some());
+                opened.insert(shared.key, session.downgrade());
+                Ok(Some(session))
+            }
+        }
+    }
+
+    /// The accounts that are signed in, in order.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: they cannot be listed or read.
+    pub async fn accounts(&self) -> Result<Vec<String>> {
+        let mut accounts = Vec::new();
+        for key in self.store.list(&StoreKey::prefix(self.client.issuer(), self.client.id())).await? {
+            let Some(account) = key.account() else { continue };
+            let shared = self.shared(&account)?;
+            let entry = shared.load(self.client.runtime().backend()).await?;
+            if entry.is_some_and(|entry| !matches!(entry.standing, Standing::Ended(_))) {
+                accounts.push(account);
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// Signs an account out: marks that in the store, so that it is signed out everywhere, whatever the server does; then has
+    /// the server revoke the tokens. The ID token, if there is one, is for [`Client::logout`], which signs the user out there.
+    ///
+    /// # Errors
+    ///
+    /// `Store`: it could not be marked, and nothing was done. Otherwise what revoking ends with
+    /// ([`Session::revoke`]); the account is signed out here.
+    pub async fn log_out(&self, account: &str) -> Result<Option<IdToken>> {
+        let shared = self.shared(account)?;
+        let Some(entry) = shared.end(Ended::LoggedOut, self.client.runtime().backend()).await? else {
+            return Ok(None);
+        };
+        let known = self.opened().remove(&shared.key).and_then(|session| session.upgrade());
+        let session = match known {
+            Some(session) => session,
+            None => self.client.restore(entry.record)?,
+        };
+        let identity = session.identity();
+        session.revoke().await?;
+        Ok(identity)
+    }
+
+    /// Keeps a sign-in under way while the user is away, and returns what the browser is to bring back with the user, in a
+    /// cookie: the sign-in is found by it alone, and once.
+    ///
+    /// # Errors
+    ///
+    /// `Config`: [`Reason::RandomFailed`]. `Store`: it is not kept.
+    ///
+    /// # Security
+    ///
+    /// Unlike a sealed cookie ([`Client::seal`]), a copied one is worth nothing once the user is back.
+    pub async fn park(&self, pending: PendingAuthorization) -> Result<Secret> {
+        let ticket = Owner::new(self.client.runtime().env().random)?;
+        let key = self.parked(ticket.as_str());
+        match self.store.put(&key, 1, &pending.to_text(), Some(PendingAuthorization::LIFETIME)).await? {
+            Put::Written => Ok(Secret::new(ticket.as_str())),
+            Put::Conflict => Err(contended()),
+        }
+    }
+
+    /// Takes back what [`park`](Self::park) kept, for who brings what it returned. There is none a second time, nor after ten
+    /// minutes.
+    ///
+    /// # Errors
+    ///
+    /// `Expired`: [`Reason::PendingExpired`] if there is none, or none any more. `Store`: it cannot be read.
+    pub async fn unpark(&self, ticket: &str) -> Result<PendingAuthorization> {
+        let expired = || Error::new(ErrorKind::Expired, Reason::PendingExpired);
+        let parked = self.store.take(&self.parked(ticket)).await?.ok_or_else(expired)?;
+        let (issuer, id) = (self.client.issuer(), self.client.id());
+        PendingAuthorization::parse(parked.text.expose(), issuer, id, self.client.runtime().now())
+    }
+
+    /// What a parked sign-in is called: by a hash, so that who can read the names cannot take it.
+    fn parked(&self, ticket: &str) -> StoreKey {
+        let runtime = self.client.runtime();
+        let ticket = crate::store::hashed(runtime.env().crypto, ticket);
+        StoreKey::of(&["pending", self.client.issuer().as_str(), self.client.id().as_str(), &ticket])
+    }
+
+    fn shared(&self, account: &str) -> Result<Shared> {
+        let key = StoreKey::grant(self.client.issuer(), self.client.id(), account);
+        let owner = Owner::new(self.client.runtime().env().random)?;
+        Ok(Shared { store: Arc::clone(&self.store), key, owner })
+    }
+
+    fn opened(&self) -> MutexGuard<'_, HashMap<StoreKey, WeakSession>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Others write at once, again and again.
+fn contended() -> Error {
+    Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("others write the same record: try again")
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("client", &self.client)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

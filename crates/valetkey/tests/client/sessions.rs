@@ -1,0 +1,331 @@
+//! Sessions in a store: two programs that share an account, restarts, log-outs, and stores that fail.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use valetkey::{
+    Advice, Client, Error, ErrorKind, Reason, Result, Session, SessionEvent, Sessions,
+    oauth2::token::{
+        TokenRecord,
+        refresh::{Ended, Standing},
+    },
+    secret::Secret,
+    store::{MemoryStore, Owner, Put, Store, StoreKey, Stored},
+};
+use valetkey_testkit::{Place, Provider, Spawning, block_on};
+
+use crate::{builder, client, get, renewal::HOUR, sign_in};
+
+/// A provider whose refresh tokens rotate, without grace, and a store by its clock.
+fn world() -> (Provider, MemoryStore) {
+    let provider = Provider::new();
+    let clock = provider.clone();
+    (provider, MemoryStore::with_clock(move || valetkey_http::Backend::now(&clock)))
+}
+
+/// A program of its own: a client of its own, on the same server and store.
+fn program(provider: &Provider, store: &MemoryStore) -> Sessions {
+    client(provider).sessions(store.clone())
+}
+
+/// Alice, signed in by one program and kept.
+fn alice(sessions: &Sessions, provider: &Provider) -> Session {
+    let session = sign_in(&client(provider), provider).unwrap();
+    block_on(sessions.save("alice", &session)).unwrap();
+    session
+}
+
+fn open(sessions: &Sessions) -> Session {
+    block_on(sessions.open("alice")).unwrap().expect("she is signed in")
+}
+
+fn call(session: &Session, provider: &Provider) -> Result<u16> {
+    block_on(session.send(get(provider.api("me")))).map(|response| response.status().as_u16())
+}
+
+fn key(provider: &Provider) -> StoreKey {
+    let client = client(provider);
+    let server = block_on(client.server()).unwrap();
+    let id = valetkey::oauth2::client::ClientId::parse("app").unwrap();
+    StoreKey::grant(server.issuer(), &id, "alice")
+}
+
+#[test]
+fn what_one_program_renews_the_other_takes_over() {
+    let (provider, store) = world();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    let first = alice(&one, &provider);
+    let second = open(&two);
+    assert_eq!(call(&second, &provider).unwrap(), 200);
+    for _ in 0..5 {
+        provider.advance(2 * HOUR);
+        let before = provider.count(Place::Token);
+        assert_eq!((call(&first, &provider).unwrap(), call(&second, &provider).unwrap()), (200, 200));
+        assert_eq!(provider.count(Place::Token), before + 1, "one refresh for both");
+        assert_eq!(first.record(), second.record());
+    }
+}
+
+#[test]
+fn r_herd_callers_of_two_programs_at_expiry_make_one_request() {
+    // In virtual time nobody waits, so that whoever looks must not be on another thread than whoever asks.
+    let provider = Provider::builder().yields(true).spawning(Spawning::HandBack).build();
+    let store = MemoryStore::new();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    let (first, second) = (alice(&one, &provider), open(&two));
+    for _ in 0..3 {
+        provider.advance(2 * HOUR);
+        let before = provider.count(Place::Token);
+        let of = |at: usize| if at.is_multiple_of(2) { &first } else { &second };
+        let answers = block_on(join_all((0..200).map(|at| of(at).send(get(provider.api("me"))))));
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap().status() == 200));
+        assert_eq!(provider.count(Place::Token), before + 1);
+    }
+}
+
+#[test]
+fn a_program_that_starts_again_goes_on() {
+    let (provider, store) = world();
+    drop(alice(&program(&provider, &store), &provider));
+    for _ in 0..3 {
+        provider.advance(10 * HOUR);
+        assert_eq!(call(&open(&program(&provider, &store)), &provider).unwrap(), 200);
+    }
+    // Within one program an account has one session.
+    let sessions = program(&provider, &store);
+    let (one, two) = (open(&sessions), open(&sessions));
+    provider.advance(2 * HOUR);
+    let before = provider.count(Place::Token);
+    assert_eq!((call(&one, &provider).unwrap(), call(&two, &provider).unwrap()), (200, 200));
+    assert_eq!(provider.count(Place::Token), before + 1);
+}
+
+#[test]
+fn a_program_that_died_while_it_asked_leaves_a_doubt_and_no_loss() {
+    let (provider, store) = world();
+    drop(alice(&program(&provider, &store), &provider));
+    let key = key(&provider);
+    let stored = block_on(store.load(&key)).unwrap().unwrap();
+    let (record, _) = TokenRecord::parse_shared(stored.text.expose()).unwrap();
+    let since = valetkey::Timestamp::from(valetkey_http::Backend::now(&provider));
+    let put = |generation, standing| {
+        let text = record.to_shared_text(standing);
+        assert_eq!(block_on(store.put(&key, generation, &text, None)).unwrap(), Put::Written);
+    };
+    // It died before the request left: whoever comes next succeeds.
+    put(2, Standing::InFlight { since, lost: 0 });
+    provider.advance(2 * HOUR);
+    assert_eq!(call(&open(&program(&provider, &store)), &provider).unwrap(), 200);
+    // It died with the answer: the rotation is lost, and is called so.
+    let stored = block_on(store.load(&key)).unwrap().unwrap();
+    put(stored.generation + 1, Standing::InFlight { since, lost: 0 });
+    provider.advance(2 * HOUR);
+    let error = call(&open(&program(&provider, &store)), &provider).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::RotationLost));
+    // And for everybody, without another request.
+    let before = provider.count(Place::Token);
+    let error = block_on(program(&provider, &store).open("alice")).unwrap_err();
+    assert_eq!((error.reason(), error.advice()), (Reason::RotationLost, Advice::Reauthorize));
+    assert_eq!(provider.count(Place::Token), before);
+    // Until somebody signs in again.
+    drop(alice(&program(&provider, &store), &provider));
+    assert_eq!(call(&open(&program(&provider, &store)), &provider).unwrap(), 200);
+}
+
+#[test]
+fn a_log_out_ends_it_everywhere() {
+    let (provider, store) = world();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    let (first, second) = (alice(&one, &provider), open(&two));
+    assert_eq!(block_on(one.accounts()).unwrap(), ["alice"]);
+    block_on(one.log_out("alice")).unwrap();
+    assert_eq!(call(&first, &provider).unwrap_err().reason(), Reason::SessionClosed);
+    assert!(block_on(two.accounts()).unwrap().is_empty());
+    assert!(block_on(program(&provider, &store).open("alice")).unwrap().is_none());
+    // Whoever has it open hears of it when the token is refused or too old.
+    let error = call(&second, &provider).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::LoggedOut));
+    let kept = block_on(store.load(&key(&provider))).unwrap().unwrap();
+    assert_eq!(TokenRecord::parse_shared(kept.text.expose()).unwrap().1, Standing::Ended(Ended::LoggedOut));
+    assert!(!kept.text.expose().contains("refresh"), "no token is left");
+    assert!(
+        block_on(one.log_out("alice")).unwrap().is_none() && block_on(one.log_out("bob")).unwrap().is_none()
+    );
+}
+
+#[test]
+fn a_log_out_while_tokens_come_wins_and_they_are_given_back() {
+    let (provider, store) = world();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    let session = alice(&one, &provider);
+    provider.advance(2 * HOUR);
+    // The store signs out between the question and the write.
+    let meddling = Meddling { below: store.clone(), log_out: Mutex::new(Some(two)), ..Meddling::default() };
+    let sessions = client(&provider).sessions(meddling);
+    drop(session);
+    let error = call(&open(&sessions), &provider).unwrap_err();
+    assert_eq!(error.reason(), Reason::LoggedOut);
+    let record = block_on(store.load(&key(&provider))).unwrap().unwrap();
+    assert!(TokenRecord::parse(record.text.expose()).is_err());
+    assert_eq!(provider.count(Place::Revocation), 3, "two of the log-out, and the one that came too late");
+}
+
+/// A store that fails or meddles as it is told.
+#[derive(Debug, Default)]
+struct Meddling {
+    below: MemoryStore,
+    /// Who logs out before the next tokens are kept.
+    log_out: Mutex<Option<Sessions>>,
+    /// How many of the next writes fail that say that the server is asked.
+    failing: Arc<AtomicU32>,
+    /// How many of the next ones fail that keep what it answered.
+    losing: Arc<AtomicU32>,
+}
+
+/// Whether there is one more to fail.
+fn fails(left: &AtomicU32) -> Result<()> {
+    match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+        Ok(_) => Err(Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("of this test")),
+        Err(_) => Ok(()),
+    }
+}
+
+#[async_trait]
+impl Store for Meddling {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        self.below.load(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &StoreKey,
+        generation: u64,
+        text: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<Put> {
+        let is_new = !text.expose().contains("in_flight");
+        let who = self.log_out.lock().unwrap().take_if(|_| is_new);
+        if let Some(sessions) = who {
+            sessions.log_out("alice").await?;
+        }
+        fails(if is_new { &self.losing } else { &self.failing })?;
+        self.below.put(key, generation, text, lifetime).await
+    }
+
+    async fn take(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        self.below.take(key).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<StoreKey>> {
+        self.below.list(prefix).await
+    }
+
+    async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
+        self.below.lease(key, owner, time).await
+    }
+
+    async fn release(&self, key: &StoreKey, owner: &Owner) -> Result<()> {
+        self.below.release(key, owner).await
+    }
+}
+
+#[test]
+fn r_store_a_store_that_fails_costs_no_grant() {
+    let (provider, store) = world();
+    let (failing, losing) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+    drop(alice(&program(&provider, &store), &provider));
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hears = Arc::clone(&told);
+    let tells = move |event: &SessionEvent| hears.lock().unwrap().push(format!("{event:?}"));
+    let observed: Client = block_on(builder(&provider).observer(tells).build()).unwrap();
+    let (below, fail, lose) = (store.clone(), Arc::clone(&failing), Arc::clone(&losing));
+    let session =
+        open(&observed.sessions(Meddling { below, failing: fail, losing: lose, ..Meddling::default() }));
+    // If it cannot be written down that the server is asked, it is not asked.
+    provider.advance(2 * HOUR);
+    failing.store(1, Ordering::Relaxed);
+    let before = provider.count(Place::Token);
+    let error = call(&session, &provider).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::StoreFailed));
+    assert_eq!(provider.count(Place::Token), before);
+    provider.advance(HOUR);
+    assert_eq!(call(&session, &provider).unwrap(), 200);
+    // What it answered is tried to be kept for half a minute, in which nobody else uses the old token.
+    for failures in [1, 5, 12] {
+        provider.advance(2 * HOUR);
+        losing.store(failures, Ordering::Relaxed);
+        assert_eq!(call(&session, &provider).unwrap(), 200);
+        assert_eq!(losing.load(Ordering::Relaxed), 0);
+        assert_eq!(open(&program(&provider, &store)).record(), session.record(), "it is kept");
+    }
+    assert!(!told.lock().unwrap().iter().any(|event| event.starts_with("NotKept")));
+    // Longer than that: the tokens are used, and that they are not kept is told.
+    provider.advance(2 * HOUR);
+    losing.store(100, Ordering::Relaxed);
+    assert_eq!(call(&session, &provider).unwrap(), 200);
+    assert!(told.lock().unwrap().iter().any(|event| event.starts_with("NotKept")));
+    // When the store is back, the next renewal is by them, and not by what the store has.
+    losing.store(0, Ordering::Relaxed);
+    provider.advance(2 * HOUR);
+    assert_eq!(call(&session, &provider).unwrap(), 200);
+    assert_eq!(open(&program(&provider, &store)).record(), session.record());
+}
+
+#[test]
+fn s_az_06_a_parked_sign_in_is_taken_once_by_who_has_the_ticket() {
+    let (provider, store) = world();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    let client = client(&provider);
+    let (url, pending) = block_on(client.authorize().scope("read").start()).unwrap();
+    let ticket = block_on(one.park(pending)).unwrap();
+    let names = block_on(store.list("pending/")).unwrap();
+    assert!(names.len() == 1 && !names[0].as_str().contains(ticket.expose()), "{names:?}");
+    let missing = |ticket: &str| block_on(two.unpark(ticket)).unwrap_err();
+    assert_eq!((missing("").reason(), missing("x").kind()), (Reason::PendingExpired, ErrorKind::Expired));
+    let taken =
+        block_on(join_all((0..8).map(|at| if at % 2 == 0 { &one } else { &two }.unpark(ticket.expose()))));
+    let mut taken: Vec<_> = taken.into_iter().filter_map(Result::ok).collect();
+    assert_eq!(taken.len(), 1, "one of eight");
+    let callback = provider.visit(&url).unwrap();
+    block_on(client.redeem(taken.remove(0), &callback)).unwrap();
+    let (_, pending) = block_on(client.authorize().start()).unwrap();
+    let ticket = block_on(one.park(pending)).unwrap();
+    provider.advance(Duration::from_secs(601));
+    assert_eq!(missing(ticket.expose()).reason(), Reason::PendingExpired);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_written_over_and_another_clients_is_not_taken() {
+    let (provider, store) = world();
+    let sessions = program(&provider, &store);
+    let session = alice(&sessions, &provider);
+    let key = key(&provider);
+    let stored = block_on(store.load(&key)).unwrap().unwrap();
+    for text in ["", "{}", "junk", &stored.text.expose().replace("\"v\":\"1\"", "\"v\":\"9\"")] {
+        block_on(store.take(&key)).unwrap();
+        block_on(store.put(&key, 1, &Secret::new(text), None)).unwrap();
+        let sessions = program(&provider, &store);
+        for error in [
+            block_on(sessions.open("alice")).map(|_| ()).unwrap_err(),
+            block_on(sessions.save("alice", &session)).unwrap_err(),
+            block_on(sessions.log_out("alice")).map(|_| ()).unwrap_err(),
+            block_on(sessions.accounts()).map(|_| ()).unwrap_err(),
+        ] {
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::Malformed), "{text}");
+        }
+        assert_eq!(block_on(store.load(&key)).unwrap().unwrap().text.expose(), text);
+    }
+    // Moved by hand from another client.
+    block_on(store.take(&key)).unwrap();
+    let foreign = stored.text.expose().replace("\"client_id\":\"app\"", "\"client_id\":\"other\"");
+    block_on(store.put(&key, 1, &Secret::new(foreign), None)).unwrap();
+    let error = block_on(program(&provider, &store).open("alice")).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::IssuerMismatch));
+}
