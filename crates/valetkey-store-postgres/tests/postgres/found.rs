@@ -53,7 +53,7 @@ fn what_cannot_be_read_is_left_as_it_is() {
 }
 
 #[test]
-fn only_the_clock_of_postgres_ends_a_lease() {
+fn r_sf_only_the_clock_of_postgres_ends_a_lease() {
     with_postgres(async |url| {
         let (store, key) = (anew(&url, "t_clock_").await, StoreKey::of(&["a"]));
         let (first, second) = (owner(), owner());

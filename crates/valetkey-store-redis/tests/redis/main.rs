@@ -126,7 +126,7 @@ fn what_is_over_is_forgotten_and_a_lease_ends() {
 }
 
 #[test]
-fn only_the_clock_of_redis_ends_a_lease() {
+fn r_sf_only_the_clock_of_redis_ends_a_lease() {
     with_redis(async |url| {
         let (store, key) = (open(&url, "t-clock"), StoreKey::of(&["a"]));
         let mut hand = by_hand(&url).await;
