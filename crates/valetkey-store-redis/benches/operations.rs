@@ -63,7 +63,11 @@ async fn all(url: &str) {
     compare(
         "load, and GET",
         async |at| assert!(store.load(&key(at)).await.expect("loaded").is_some()),
-        async |at| ask(raw, redis::cmd("GET").arg(name(at))).await,
+        async |at| {
+            let text: String =
+                redis::cmd("GET").arg(name(at)).query_async(&mut raw.clone()).await.expect("an answer");
+            assert_eq!(text.len(), TEXT);
+        },
     )
     .await;
     let put = async |at: usize| {

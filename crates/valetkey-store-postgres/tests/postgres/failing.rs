@@ -199,3 +199,41 @@ fn a_server_that_only_reads_takes_no_writes_and_says_so() {
         assert_failed(&error, "statement_timeout");
     });
 }
+
+/// The variable that names roots in place of the system's, and the one that has the URL for the process that is given them.
+const ROOTS: &str = "SSL_CERT_FILE";
+const INNER: &str = "VALETKEY_POSTGRES_TLS_URL";
+
+#[test]
+fn tls_is_spoken_with_a_server_that_is_known_and_no_other() {
+    if let Ok(url) = std::env::var(INNER) {
+        return Runtime::new().unwrap().block_on(async {
+            let store = open(&url, "t_");
+            store.migrate().await.unwrap();
+            valetkey::store::suite::all(&store, &open(&url, "t_")).await;
+        });
+    }
+    on_a_server(async |mut server| {
+        let url = format!("{}?sslmode=require", server.url());
+        // One that has no TLS is not spoken to without.
+        all_fail(&open(&url, "t_").with_deadline(DEADLINE), "TLS").await;
+        let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        server.certify(&certified.cert.pem(), &certified.signing_key.serialize_pem());
+        server.stop();
+        server.restart().await;
+        // The roots of the system know nothing of it.
+        all_fail(&open(&url, "t_").with_deadline(DEADLINE), "TLS").await;
+        let roots = std::env::temp_dir().join(format!("valetkey-postgres-roots-{}", std::process::id()));
+        std::fs::write(&roots, certified.cert.pem()).unwrap();
+        let name = "failing::tls_is_spoken_with_a_server_that_is_known_and_no_other";
+        let inner = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(ROOTS, &roots)
+            .env(INNER, &url)
+            .output()
+            .unwrap();
+        std::fs::remove_file(roots).unwrap();
+        let said = String::from_utf8_lossy(&inner.stdout);
+        assert!(inner.status.success() && said.contains("1 passed"), "{said}");
+    });
+}

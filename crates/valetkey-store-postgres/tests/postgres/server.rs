@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::{
-        fs::{MetadataExt, chown},
+        fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -67,6 +67,21 @@ impl Server {
     pub(crate) fn stop(&mut self) {
         self.signal("INT");
         self.child.wait().expect("it ended");
+    }
+
+    /// Has it speak TLS from its next start on, with this certificate and key.
+    pub(crate) fn certify(&self, certificate: &str, key: &str) {
+        let data = self.folder.join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = other_user() {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        let settings = fs::read_to_string(data.join("postgresql.conf")).unwrap();
+        fs::write(data.join("postgresql.conf"), settings + "\nssl = on\n").unwrap();
     }
 
     /// Starts it again on what it left.

@@ -9,7 +9,11 @@ use valetkey::{
 };
 use valetkey_store_redis::RedisStore;
 
-use crate::{assert_failed, by_hand, open, owner, pause, put, say, server::Server, with_redis};
+use crate::{
+    assert_failed, by_hand, open, owner, pause, put, say,
+    server::{Server, free_port},
+    with_redis,
+};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 /// What a machine with much to do may add.
@@ -203,4 +207,28 @@ fn urls_are_checked_and_not_shown() {
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
         }
     });
+}
+
+#[test]
+fn tls_is_spoken_with_a_server_that_is_known_and_no_other() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let folder = std::env::temp_dir().join(format!("valetkey-redis-tls-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let [certificate, key] = ["certificate", "key"].map(|name| folder.join(name).display().to_string());
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let tls = free_port().to_string();
+    let arguments = ["--tls-port", &tls, "--tls-cert-file", &certificate, "--tls-key-file", &key];
+    let arguments = [&arguments[..], &["--tls-auth-clients", "no"]].concat();
+    on_a_server(&arguments, async |_server| {
+        let url = format!("rediss://127.0.0.1:{tls}/0");
+        let roots =
+            redis::TlsCertificates { client_tls: None, root_cert: Some(certified.cert.pem().into_bytes()) };
+        let client = redis::Client::build_with_tls(url.as_str(), roots).unwrap();
+        let store = RedisStore::new(&client).unwrap();
+        valetkey::store::suite::all(&store, &store.clone()).await;
+        // The roots of the system know nothing of it.
+        all_fail(&RedisStore::open(&url).unwrap().with_deadline(DEADLINE), "cannot be reached").await;
+    });
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -22,7 +22,7 @@ impl Server {
     pub(crate) async fn start(arguments: &[&str]) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         url()?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("valetkey-redis-{}-{number}", std::process::id()));
         fs::create_dir(&folder).expect("a folder");
@@ -69,6 +69,10 @@ impl Server {
         }
         panic!("redis-server does not answer");
     }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn launch(port: u16, folder: &PathBuf, arguments: &[String]) -> Child {
