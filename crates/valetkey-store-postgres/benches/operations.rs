@@ -44,9 +44,6 @@ async fn all(url: &str) {
     let store = PostgresStore::new(raw.clone()).expect("a store");
     let store = &store.with_tables(None, "bench_").expect("names");
     store.migrate().await.expect("tables");
-    let tables = "DROP TABLE IF EXISTS bench_raw; CREATE TABLE bench_raw (id bigint PRIMARY KEY, number bigint, text text)";
-    raw.get().await.expect("a connection").batch_execute(tables).await.expect("a table");
-
     let text = &"x".repeat(TEXT);
     let owner = &Owner::new(&SystemRandom::new()).expect("an owner");
     let key = &|at: usize| StoreKey::of(&["bench", &at.to_string()]);
@@ -57,7 +54,9 @@ async fn all(url: &str) {
             store.put(&key(at), 1, &Secret::new(text.clone()), None).await.expect("put"),
             Put::Written
         );
-        ask(raw, "INSERT INTO bench_raw VALUES ($1, 1, $2)", &[&(at as i64), text]).await;
+        // The client alone has records of its own beside, in the same tables.
+        let insert = "INSERT INTO bench_records (id, key, generation, text) VALUES ($1, $1::text, 1, $2)";
+        ask(raw, insert, &[&id(at), text]).await;
     }
     let load = async |at| assert!(store.load(&key(at)).await.expect("loaded").is_some());
     let put = async |at: usize| {
@@ -65,13 +64,13 @@ async fn all(url: &str) {
         let put = store.put(&key(at), generation, &Secret::new(text.clone()), None).await;
         assert_eq!(put.expect("put"), Put::Written);
     };
-    let select = "SELECT number, text FROM bench_raw WHERE id = $1";
-    compare("load, and SELECT", load, async |at| ask(raw, select, &[&(at as i64)]).await).await;
-    compare("load, and SELECT prepared", load, async |at| prepared(raw, select, &[&(at as i64)]).await).await;
-    let update = "UPDATE bench_raw SET number = number + 1, text = $2 WHERE id = $1";
-    compare("put, and UPDATE", &put, async |at| ask(raw, update, &[&(at as i64), text]).await).await;
-    compare("put, and UPDATE prepared", &put, async |at| prepared(raw, update, &[&(at as i64), text]).await)
-        .await;
+    let select = "SELECT key, generation, text FROM bench_records WHERE id = $1";
+    compare("load, and SELECT", load, async |at| ask(raw, select, &[&id(at)]).await).await;
+    compare("load, and SELECT prepared", load, async |at| prepared(raw, select, &[&id(at)]).await).await;
+    let update =
+        "UPDATE bench_records SET generation = generation + 1, text = $2 WHERE id = $1 AND generation > 0";
+    compare("put, and UPDATE", &put, async |at| ask(raw, update, &[&id(at), text]).await).await;
+    compare("put, and UPDATE prepared", &put, async |at| prepared(raw, update, &[&id(at), text]).await).await;
     compare(
         "lease and release, and INSERT and DELETE",
         async |at| {
@@ -79,18 +78,23 @@ async fn all(url: &str) {
             store.release(&key(at), owner).await.expect("released");
         },
         async |at| {
-            let id = 1000 + at as i64;
-            let insert = "INSERT INTO bench_raw VALUES ($1, 1, $2) ON CONFLICT DO NOTHING";
-            ask(raw, insert, &[&id, &owner.as_str().to_owned()]).await;
-            ask(raw, "DELETE FROM bench_raw WHERE id = $1", &[&id]).await;
+            let insert =
+                "INSERT INTO bench_leases VALUES ($1, $2, now() + interval '30 s') ON CONFLICT DO NOTHING";
+            ask(raw, insert, &[&id(at), &owner.as_str().to_owned()]).await;
+            ask(raw, "DELETE FROM bench_leases WHERE id = $1", &[&id(at)]).await;
         },
     )
     .await;
-    let tables = "DROP TABLE bench_raw, bench_records, bench_leases";
+    let tables = "DROP TABLE bench_records, bench_leases";
     raw.get().await.expect("a connection").batch_execute(tables).await.expect("no tables");
 }
 
-const TYPES: [Type; 2] = [Type::INT8, Type::TEXT];
+/// Where the client alone has its records.
+fn id(at: usize) -> Vec<u8> {
+    format!("{at:032}").into_bytes()
+}
+
+const TYPES: [Type; 2] = [Type::BYTEA, Type::TEXT];
 
 async fn ask(raw: &Pool, statement: &str, values: &[&(dyn ToSql + Sync)]) {
     let values: Vec<_> = values.iter().copied().zip(TYPES).collect();

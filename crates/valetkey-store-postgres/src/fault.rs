@@ -43,7 +43,11 @@ fn unreachable(error: &tokio_postgres::Error) -> Error {
 }
 
 /// How codes of the server begin, each with what to do.
-const KNOWN: [(&str, &str); 15] = [
+const KNOWN: [(&str, &str); 16] = [
+    (
+        "08P01",
+        "a server, or a proxy before it, refuses how it is spoken to: a proxy may take no options in the URL",
+    ),
     ("28", "PostgreSQL does not take this user and password: see the URL, and pg_hba.conf"),
     ("3D000", "this database is not there: see the URL"),
     ("3F000", "the schema of the tables is not there: make it by CREATE SCHEMA"),
