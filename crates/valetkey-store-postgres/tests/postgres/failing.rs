@@ -1,21 +1,19 @@
 //! A PostgreSQL that goes, comes back, or refuses.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use valetkey::{
-    Reason,
-    store::{Put, Store, StoreKey},
-};
-use valetkey_store_postgres::PostgresStore;
+use valetkey::store::{Put, Store, StoreKey};
 
 use crate::{
-    anew, assert_failed, by_hand, open, owner, pause, put, server::Server, with_option, with_postgres,
+    anew, by_hand,
+    engine::{Writers, all_fail, assert_failed, assert_there, owner, pause, put},
+    open,
+    server::Server,
+    with_option, with_postgres,
 };
 
 const DEADLINE: Duration = Duration::from_millis(700);
-/// What a machine with much to do may add.
-const SLACK: Duration = Duration::from_secs(3);
 
 fn on_a_server<F: Future<Output = ()>>(test: impl FnOnce(Server) -> F) {
     Runtime::new().expect("a runtime").block_on(async {
@@ -23,27 +21,6 @@ fn on_a_server<F: Future<Output = ()>>(test: impl FnOnce(Server) -> F) {
             test(server).await;
         }
     });
-}
-
-/// Asks everything that a store is asked; all of it fails in time.
-#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
-async fn all_fail(store: &PostgresStore, says: &str) {
-    let (key, owner) = (StoreKey::of(&["a"]), owner());
-    for at in 0..8 {
-        let begun = Instant::now();
-        let outcome = match at {
-            0 => store.load(&key).await.map(|_| ()),
-            1 => put(store, &key, 2, "canary").await.map(|_| ()),
-            2 => store.take(&key).await.map(|_| ()),
-            3 => store.list("").await.map(|_| ()),
-            4 => store.lease(&key, &owner, DEADLINE).await.map(|_| ()),
-            5 => store.release(&key, &owner).await,
-            6 => store.sweep().await.map(|_| ()),
-            _ => store.migrate().await,
-        };
-        assert_failed(&outcome.unwrap_err(), says);
-        assert!(begun.elapsed() < DEADLINE + SLACK, "{:?}", begun.elapsed());
-    }
 }
 
 #[test]
@@ -54,12 +31,15 @@ fn a_server_that_is_stopped_or_killed_is_an_error_and_one_that_is_back_is_used()
         assert_eq!(put(&store, &key, 1, "first").await.unwrap(), Put::Written);
         server.kill();
         pause(300).await;
-        all_fail(&store, "cannot be reached").await;
+        all_fail(&store, DEADLINE, "cannot be reached").await;
+        for outcome in [store.sweep().await.map(|_| ()), store.migrate().await] {
+            assert_failed(&outcome.unwrap_err(), "cannot be reached");
+        }
         server.restart().await;
         // The very next write is answered.
         assert_eq!(put(&store, &key, 2, "second").await.unwrap(), Put::Written);
         server.stop();
-        all_fail(&store, "cannot be reached").await;
+        all_fail(&store, DEADLINE, "cannot be reached").await;
         server.restart().await;
         assert_eq!(put(&store, &key, 3, "third").await.unwrap(), Put::Written);
         assert_eq!(store.load(&key).await.unwrap().unwrap().text.expose(), "third");
@@ -70,35 +50,12 @@ fn a_server_that_is_stopped_or_killed_is_an_error_and_one_that_is_back_is_used()
 fn what_was_said_to_be_written_is_there_after_a_crash_in_the_middle() {
     on_a_server(async |mut server| {
         let store = anew(&server.url(), "t_").await;
-        let writers: Vec<_> = (0..8)
-            .map(|at| {
-                let (store, key) = (store.clone(), StoreKey::of(&["writer", &at.to_string()]));
-                tokio::spawn(async move {
-                    for generation in 1.. {
-                        match put(&store, &key, generation, "x").await {
-                            Ok(Put::Written) => {}
-                            Ok(Put::Conflict) => panic!("nobody else writes"),
-                            Err(error) => {
-                                assert_eq!(error.reason(), Reason::StoreFailed, "{error}");
-                                return (key, generation - 1);
-                            }
-                        }
-                    }
-                    unreachable!("the server is killed")
-                })
-            })
-            .collect();
+        let writers = Writers::start(&store);
         pause(500).await;
         server.kill();
-        let written = futures_util::future::join_all(writers).await;
+        let written = writers.stopped().await;
         server.restart().await;
-        for outcome in written {
-            let (key, generation) = outcome.unwrap();
-            assert!(generation > 1, "it wrote");
-            let found = store.load(&key).await.unwrap().unwrap().generation;
-            // The one that failed may be written all the same.
-            assert!(found == generation || found == generation + 1, "{found} after {generation}");
-        }
+        assert_there(&store, written).await;
     });
 }
 
@@ -112,7 +69,7 @@ fn a_server_that_does_not_answer_is_an_error_within_the_deadline() {
         let sessions = server.signal_sessions("STOP").await;
         assert!(sessions > 0);
         server.signal("STOP");
-        all_fail(&store, "did not answer within 700ms").await;
+        all_fail(&store, DEADLINE, "did not answer within 700ms").await;
         server.signal("CONT");
         assert_eq!(
             put(&store, &key, 2, "second").await.unwrap(),
@@ -149,7 +106,7 @@ fn a_wrong_user_is_said_and_its_password_not_shown() {
         for (user, password) in [("valetkey", "canary"), ("nobody", "canary"), ("valetkey", "")] {
             let store = open(&server.url_of(user, password), "t_").with_deadline(DEADLINE);
             assert!(!format!("{store:?}").contains("canary"), "{store:?}");
-            all_fail(&store, "password").await;
+            all_fail(&store, DEADLINE, "password").await;
         }
         let nowhere = server.url().replace("/postgres", "/nowhere");
         assert_failed(&open(&nowhere, "t_").migrate().await.unwrap_err(), "database is not there");
@@ -216,13 +173,13 @@ fn tls_is_spoken_with_a_server_that_is_known_and_no_other() {
     on_a_server(async |mut server| {
         let url = format!("{}?sslmode=require", server.url());
         // One that has no TLS is not spoken to without.
-        all_fail(&open(&url, "t_").with_deadline(DEADLINE), "TLS").await;
+        all_fail(&open(&url, "t_").with_deadline(DEADLINE), DEADLINE, "TLS").await;
         let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         server.certify(&certified.cert.pem(), &certified.signing_key.serialize_pem());
         server.stop();
         server.restart().await;
         // The roots of the system know nothing of it.
-        all_fail(&open(&url, "t_").with_deadline(DEADLINE), "TLS").await;
+        all_fail(&open(&url, "t_").with_deadline(DEADLINE), DEADLINE, "TLS").await;
         let roots = std::env::temp_dir().join(format!("valetkey-postgres-roots-{}", std::process::id()));
         std::fs::write(&roots, certified.cert.pem()).unwrap();
         let name = "failing::tls_is_spoken_with_a_server_that_is_known_and_no_other";

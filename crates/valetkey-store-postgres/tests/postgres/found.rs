@@ -8,7 +8,11 @@ use valetkey::{
     store::{Put, Store, StoreKey},
 };
 
-use crate::{anew, assert_failed, by_hand, open, owner, put, with_postgres};
+use crate::{
+    anew, by_hand,
+    engine::{assert_failed, owner, put},
+    open, with_postgres,
+};
 
 #[test]
 fn what_cannot_be_read_is_left_as_it_is() {

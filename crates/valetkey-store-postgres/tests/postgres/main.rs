@@ -1,6 +1,8 @@
 //! The store on a real PostgreSQL: what all stores do, and what it may find there. Skipped, aloud, where `VALETKEY_POSTGRES_URL`
 //! is not set; then also no server of a test's own is started.
 
+#[path = "../../../valetkey-store-redis/tests/redis/engine.rs"]
+mod engine;
 mod failing;
 mod found;
 mod server;
@@ -11,13 +13,14 @@ use deadpool_postgres::{Manager, Pool};
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 use valetkey::{
-    Error, ErrorKind, Reason,
-    crypto::SystemRandom,
+    ErrorKind, Reason,
     seal::{SealingKey, SealingKeys},
     secret::Secret,
-    store::{Owner, Put, SealedStore, Store, StoreKey, suite},
+    store::{Put, SealedStore, Store, StoreKey, suite},
 };
 use valetkey_store_postgres::PostgresStore;
+
+use engine::{assert_failed, owner, pause, put};
 
 /// The PostgreSQL to try.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -62,26 +65,6 @@ async fn by_hand(url: &str, statements: &str) {
 /// A URL with an option of the server for its connections.
 fn with_option(url: &str, option: &str) -> String {
     format!("{url}?options=-c%20{}", option.replace('=', "%3D"))
-}
-
-fn owner() -> Owner {
-    Owner::new(&SystemRandom::new()).unwrap()
-}
-
-async fn put(store: &PostgresStore, key: &StoreKey, generation: u64, text: &str) -> valetkey::Result<Put> {
-    store.put(key, generation, &Secret::new(text), None).await
-}
-
-/// A failure of the engine that says what to do.
-fn assert_failed(error: &Error, says: &str) {
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::StoreFailed), "{error}");
-    assert!(error.to_string().contains(says), "{error}");
-    assert!(!error.to_string().contains("canary"), "{error}");
-}
-
-#[expect(clippy::disallowed_methods, reason = "what ends by the clock of the server ends in real time")]
-async fn pause(millis: u64) {
-    tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::{
 
 use tokio_postgres::NoTls;
 
-use crate::{pause, url};
+use crate::{engine::pause, url};
 
 pub(crate) struct Server {
     child: Child,

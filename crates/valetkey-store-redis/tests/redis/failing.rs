@@ -1,6 +1,6 @@
 //! A Redis that goes, comes back, or refuses.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use valetkey::{
@@ -10,14 +10,14 @@ use valetkey::{
 use valetkey_store_redis::RedisStore;
 
 use crate::{
-    assert_failed, by_hand, open, owner, pause, put, say,
+    by_hand,
+    engine::{Writers, all_fail, assert_failed, assert_there, owner, pause, put},
+    open, say,
     server::{Server, free_port},
     with_redis,
 };
 
 const DEADLINE: Duration = Duration::from_millis(500);
-/// What a machine with much to do may add.
-const SLACK: Duration = Duration::from_secs(3);
 /// Every write is on the disk before it is answered.
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -29,25 +29,6 @@ fn on_a_server<F: Future<Output = ()>>(arguments: &[&str], test: impl FnOnce(Ser
     });
 }
 
-/// Asks everything that a store is asked; all of it fails in time.
-#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
-async fn all_fail(store: &RedisStore, says: &str) {
-    let (key, owner) = (StoreKey::of(&["a"]), owner());
-    for at in 0..6 {
-        let begun = Instant::now();
-        let outcome = match at {
-            0 => store.load(&key).await.map(|_| ()),
-            1 => put(store, &key, 2, "canary").await.map(|_| ()),
-            2 => store.take(&key).await.map(|_| ()),
-            3 => store.list("").await.map(|_| ()),
-            4 => store.lease(&key, &owner, DEADLINE).await.map(|_| ()),
-            _ => store.release(&key, &owner).await,
-        };
-        assert_failed(&outcome.unwrap_err(), says);
-        assert!(begun.elapsed() < DEADLINE + SLACK, "{:?}", begun.elapsed());
-    }
-}
-
 #[test]
 fn a_server_that_is_killed_is_an_error_and_one_that_is_back_is_used() {
     on_a_server(&DURABLE, async |mut server| {
@@ -55,7 +36,7 @@ fn a_server_that_is_killed_is_an_error_and_one_that_is_back_is_used() {
         let key = StoreKey::of(&["a"]);
         assert_eq!(put(&store, &key, 1, "first").await.unwrap(), Put::Written);
         server.kill();
-        all_fail(&store, "cannot be reached").await;
+        all_fail(&store, DEADLINE, "cannot be reached").await;
         server.restart().await;
         // The very next write is answered.
         assert_eq!(put(&store, &key, 2, "second").await.unwrap(), Put::Written);
@@ -72,35 +53,12 @@ fn a_server_that_is_killed_is_an_error_and_one_that_is_back_is_used() {
 fn what_was_said_to_be_written_is_there_after_a_crash_in_the_middle() {
     on_a_server(&DURABLE, async |mut server| {
         let store = open(&server.url(), "t").with_deadline(DEADLINE);
-        let writers: Vec<_> = (0..8)
-            .map(|at| {
-                let (store, key) = (store.clone(), StoreKey::of(&["writer", &at.to_string()]));
-                tokio::spawn(async move {
-                    for generation in 1.. {
-                        match put(&store, &key, generation, "x").await {
-                            Ok(Put::Written) => {}
-                            Ok(Put::Conflict) => panic!("nobody else writes"),
-                            Err(error) => {
-                                assert_eq!(error.reason(), Reason::StoreFailed, "{error}");
-                                return (key, generation - 1);
-                            }
-                        }
-                    }
-                    unreachable!("the server is killed")
-                })
-            })
-            .collect();
+        let writers = Writers::start(&store);
         pause(300).await;
         server.kill();
-        let written = futures_util::future::join_all(writers).await;
+        let written = writers.stopped().await;
         server.restart().await;
-        for outcome in written {
-            let (key, generation) = outcome.unwrap();
-            assert!(generation > 1, "it wrote");
-            let found = store.load(&key).await.unwrap().unwrap().generation;
-            // The one that failed may be written all the same.
-            assert!(found == generation || found == generation + 1, "{found} after {generation}");
-        }
+        assert_there(&store, written).await;
     });
 }
 
@@ -111,7 +69,7 @@ fn a_server_that_does_not_answer_is_an_error_within_the_deadline() {
         let key = StoreKey::of(&["a"]);
         assert_eq!(put(&store, &key, 1, "first").await.unwrap(), Put::Written);
         server.signal("STOP");
-        all_fail(&store, "did not answer within 500ms").await;
+        all_fail(&store, DEADLINE, "did not answer within 500ms").await;
         server.signal("CONT");
         pause(200).await;
         // It may have done what it was asked when it went on.
@@ -145,7 +103,7 @@ fn a_wrong_password_is_said_and_not_shown() {
         for user in [":canary@", "somebody:canary@", ""] {
             let store = open(&url(user), "t").with_deadline(DEADLINE);
             assert!(!format!("{store:?}").contains("canary"), "{store:?}");
-            all_fail(&store, "user and password").await;
+            all_fail(&store, DEADLINE, "user and password").await;
         }
         let store = open(&url(":right@"), "t");
         assert_eq!(put(&store, &StoreKey::of(&["a"]), 1, "x").await.unwrap(), Put::Written);
@@ -228,7 +186,8 @@ fn tls_is_spoken_with_a_server_that_is_known_and_no_other() {
         let store = RedisStore::new(&client).unwrap();
         valetkey::store::suite::all(&store, &store.clone()).await;
         // The roots of the system know nothing of it.
-        all_fail(&RedisStore::open(&url).unwrap().with_deadline(DEADLINE), "cannot be reached").await;
+        all_fail(&RedisStore::open(&url).unwrap().with_deadline(DEADLINE), DEADLINE, "cannot be reached")
+            .await;
     });
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -6,7 +6,11 @@ use valetkey::{
     store::{Put, Store, StoreKey},
 };
 
-use crate::{assert_failed, by_hand, open, put, say, with_redis};
+use crate::{
+    by_hand,
+    engine::{assert_failed, put},
+    open, say, with_redis,
+};
 
 const RECORD: &str = "t-found:record:a";
 
@@ -69,7 +73,8 @@ fn values_of_other_types_and_bytes_are_left_as_they_are() {
         assert_eq!(say(&mut hand, &["EXISTS", record]).await, redis::Value::Int(1));
         // A lease of another type is as little a lease.
         say(&mut hand, &["RPUSH", "t-types:lease:a", "x"]).await;
-        let error = store.lease(&key, &crate::owner(), std::time::Duration::from_secs(1)).await.unwrap_err();
+        let error =
+            store.lease(&key, &crate::engine::owner(), std::time::Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(error.reason(), Reason::Malformed);
         say(&mut hand, &["DEL", record, "t-types:lease:a"]).await;
     });

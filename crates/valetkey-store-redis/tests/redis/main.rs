@@ -1,6 +1,7 @@
 //! The store on a real Redis: what all stores do, and what it may find there. Skipped, aloud, where `VALETKEY_REDIS_URL` is not
 //! set; then also no server of a test's own is started.
 
+mod engine;
 mod failing;
 mod found;
 mod server;
@@ -10,13 +11,14 @@ use std::{env, time::Duration};
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Runtime;
 use valetkey::{
-    Error, ErrorKind, Reason,
-    crypto::SystemRandom,
+    ErrorKind,
     seal::{SealingKey, SealingKeys},
     secret::Secret,
-    store::{Owner, Put, SealedStore, Store, StoreKey, suite},
+    store::{Put, SealedStore, Store, StoreKey, suite},
 };
 use valetkey_store_redis::RedisStore;
+
+use engine::{owner, pause, put};
 
 /// The Redis to try.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -48,26 +50,6 @@ async fn by_hand(url: &str) -> MultiplexedConnection {
 
 async fn say(hand: &mut MultiplexedConnection, words: &[&str]) -> redis::Value {
     redis::cmd(words[0]).arg(&words[1..]).query_async(hand).await.expect("an answer")
-}
-
-fn owner() -> Owner {
-    Owner::new(&SystemRandom::new()).unwrap()
-}
-
-async fn put(store: &RedisStore, key: &StoreKey, generation: u64, text: &str) -> valetkey::Result<Put> {
-    store.put(key, generation, &Secret::new(text), None).await
-}
-
-/// A failure of the engine that says what to do.
-fn assert_failed(error: &Error, says: &str) {
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::StoreFailed), "{error}");
-    assert!(error.to_string().contains(says), "{error}");
-    assert!(!error.to_string().contains("canary"), "{error}");
-}
-
-#[expect(clippy::disallowed_methods, reason = "what ends by the clock of the server ends in real time")]
-async fn pause(millis: u64) {
-    tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 #[test]

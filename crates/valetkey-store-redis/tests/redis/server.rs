@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::{pause, url};
+use crate::{engine::pause, url};
 
 pub(crate) struct Server {
     child: Child,
