@@ -1,0 +1,108 @@
+//! Operations a second of the store, and of the client below it alone, in one run; by hand:
+//! `tests/interop/up.sh --postgres --no-servers -- cargo bench -p valetkey-store-postgres`.
+#![expect(clippy::print_stdout, reason = "printing is what a bench does")]
+
+#[path = "../../../benches/stores/beside.rs"]
+mod beside;
+#[path = "../../../benches/goals/stopwatch.rs"]
+mod stopwatch;
+
+use std::{
+    env,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use tokio_postgres::{
+    NoTls,
+    types::{ToSql, Type},
+};
+use valetkey::{
+    crypto::SystemRandom,
+    secret::Secret,
+    store::{Owner, Put, Store, StoreKey},
+};
+use valetkey_store_postgres::PostgresStore;
+
+use beside::{CALLERS, TEXT, compare};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+fn main() {
+    let Ok(url) = env::var("VALETKEY_POSTGRES_URL") else {
+        return println!("skipped: VALETKEY_POSTGRES_URL is not set");
+    };
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(all(&url));
+}
+
+async fn all(url: &str) {
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(url.parse().expect("a URL"), NoTls, recycling);
+    // The same connections for both.
+    let raw = &Pool::builder(manager).max_size(4).build().expect("a pool");
+    let store = PostgresStore::new(raw.clone()).expect("a store");
+    let store = &store.with_tables(None, "bench_").expect("names");
+    store.migrate().await.expect("tables");
+    let text = &"x".repeat(TEXT);
+    let owner = &Owner::new(&SystemRandom::new()).expect("an owner");
+    let key = &|at: usize| StoreKey::of(&["bench", &at.to_string()]);
+    let written = &[const { AtomicU64::new(1) }; CALLERS];
+    for at in 0..CALLERS {
+        store.take(&key(at)).await.expect("taken");
+        assert_eq!(
+            store.put(&key(at), 1, &Secret::new(text.clone()), None).await.expect("put"),
+            Put::Written
+        );
+        // The client alone has records of its own beside, in the same tables.
+        let insert = "INSERT INTO bench_records (id, key, generation, text) VALUES ($1, $1::text, 1, $2)";
+        ask(raw, insert, &[&id(at), text]).await;
+    }
+    let load = async |at| assert!(store.load(&key(at)).await.expect("loaded").is_some());
+    let put = async |at: usize| {
+        let generation = written[at].fetch_add(1, Ordering::Relaxed) + 1;
+        let put = store.put(&key(at), generation, &Secret::new(text.clone()), None).await;
+        assert_eq!(put.expect("put"), Put::Written);
+    };
+    let select = "SELECT key, generation, text FROM bench_records WHERE id = $1";
+    compare("load, and SELECT", load, async |at| ask(raw, select, &[&id(at)]).await).await;
+    compare("load, and SELECT prepared", load, async |at| prepared(raw, select, &[&id(at)]).await).await;
+    let update =
+        "UPDATE bench_records SET generation = generation + 1, text = $2 WHERE id = $1 AND generation > 0";
+    compare("put, and UPDATE", &put, async |at| ask(raw, update, &[&id(at), text]).await).await;
+    compare("put, and UPDATE prepared", &put, async |at| prepared(raw, update, &[&id(at), text]).await).await;
+    compare(
+        "lease and release, and INSERT and DELETE",
+        async |at| {
+            assert!(store.lease(&key(at), owner, LEASE).await.expect("leased"));
+            store.release(&key(at), owner).await.expect("released");
+        },
+        async |at| {
+            let insert =
+                "INSERT INTO bench_leases VALUES ($1, $2, now() + interval '30 s') ON CONFLICT DO NOTHING";
+            ask(raw, insert, &[&id(at), &owner.as_str().to_owned()]).await;
+            ask(raw, "DELETE FROM bench_leases WHERE id = $1", &[&id(at)]).await;
+        },
+    )
+    .await;
+    let tables = "DROP TABLE bench_records, bench_leases";
+    raw.get().await.expect("a connection").batch_execute(tables).await.expect("no tables");
+}
+
+/// Where the client alone has its records.
+fn id(at: usize) -> Vec<u8> {
+    format!("{at:032}").into_bytes()
+}
+
+const TYPES: [Type; 2] = [Type::BYTEA, Type::TEXT];
+
+async fn ask(raw: &Pool, statement: &str, values: &[&(dyn ToSql + Sync)]) {
+    let values: Vec<_> = values.iter().copied().zip(TYPES).collect();
+    raw.get().await.expect("a connection").query_typed(statement, &values).await.expect("an answer");
+}
+
+async fn prepared(raw: &Pool, statement: &str, values: &[&(dyn ToSql + Sync)]) {
+    let client = raw.get().await.expect("a connection");
+    let statement = client.prepare_cached(statement).await.expect("prepared");
+    client.query(&statement, values).await.expect("an answer");
+}
