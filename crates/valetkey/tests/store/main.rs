@@ -93,6 +93,16 @@ fn a_record_is_there_for_the_next_program_and_nothing_is_left_beside() {
 }
 
 #[test]
+fn what_could_not_be_read_back_is_not_written() {
+    let folder = Folder::new();
+    let key = StoreKey::of(&["long"]);
+    put(&folder.open(), &key, 1, &"x".repeat(1_000_000)).unwrap();
+    let error = put(&folder.open(), &key, 2, &"x".repeat(2_000_000)).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::TooLarge));
+    assert_eq!(block_on(folder.open().load(&key)).unwrap().unwrap().generation, 1);
+}
+
+#[test]
 fn what_is_over_is_forgotten_and_a_lease_ends() {
     let time = Arc::new(AtomicI64::new(0));
     let clock = {

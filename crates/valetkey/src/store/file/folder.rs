@@ -88,6 +88,9 @@ impl Folder {
             [VERSION, key.as_str(), &generation.to_string(), &until.to_string(), text.expose(), ""]
                 .join("\n"),
         );
+        if content.len() as u64 > LONGEST {
+            return Err(failed(Reason::TooLarge, "a record is longer than 1 MiB, which would not be read"));
+        }
         self.replace(&self.place(key, RECORD), content.as_bytes())?;
         Ok(Put::Written)
     }
