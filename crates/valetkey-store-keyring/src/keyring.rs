@@ -159,3 +159,29 @@ fn connect() -> keyring_core::Result<Arc<CredentialStore>> {
 fn connect() -> keyring_core::Result<Arc<CredentialStore>> {
     Err(Failure::NoDefaultStore)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_has_left_has_nothing_asked() {
+        let (answer, answers) = channel::<()>();
+        let answers = Mutex::new(answers);
+        let keyring = Keyring::connected_by(move || {
+            let _ = answers.lock().unwrap().recv();
+            Ok(keyring_core::mock::Store::new()?)
+        });
+        let (asked, was_asked) = channel();
+        let question = move |_: &CredentialStore| asked.send(()).map_err(|_| Failure::NoEntry);
+        let error = keyring.ask(&Deadline::after(Duration::from_millis(20)), question).unwrap_err();
+        assert!(error.to_string().contains("has not answered for 20ms"), "{error}");
+        answer.send(()).unwrap();
+        // The question is dropped, not asked.
+        assert!(was_asked.recv().is_err());
+        drop(answer);
+        assert_eq!(keyring.ask(&Deadline::after(Duration::MAX), |_| Ok(1)).unwrap(), 1);
+    }
+}

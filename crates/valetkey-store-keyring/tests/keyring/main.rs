@@ -1,8 +1,10 @@
-//! Stores whose key a keyring has: one in the test, which does what it is told.
+//! Stores whose key a keyring has: one in the test, which does what it is told, and a Secret Service on a bus of its own.
 
 mod fake;
 mod hostile;
 mod opening;
+#[cfg(target_os = "linux")]
+mod secret_service;
 
 use std::{
     collections::BTreeMap,
