@@ -125,10 +125,12 @@ impl Folder {
 
     pub(super) fn lease(&mut self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
         let now = clock::instant();
+        // A time without end is a day, after which it is kept up or taken.
+        let until = now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400));
         if let Some(lease) = self.leases.get_mut(key) {
             let is_ours = lease.owner == *owner || lease.until <= now;
             if is_ours {
-                (lease.owner, lease.until) = (owner.clone(), now + time);
+                (lease.owner, lease.until) = (owner.clone(), until);
             }
             return Ok(is_ours);
         }
@@ -136,8 +138,7 @@ impl Folder {
         let file = open_lock(&path)?;
         match file.try_lock() {
             Ok(()) => {
-                self.leases
-                    .insert(key.clone(), Lease { owner: owner.clone(), until: now + time, _file: file });
+                self.leases.insert(key.clone(), Lease { owner: owner.clone(), until, _file: file });
                 Ok(true)
             }
             Err(TryLockError::WouldBlock) => Ok(false),
