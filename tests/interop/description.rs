@@ -100,9 +100,9 @@ pub(crate) enum Flow {
     Dpop,
     /// A sign-in for resources that are named.
     ResourceIndicators,
-    /// Tokens of a service for the resources, which read those that are JWTs.
+    /// Tokens of a service for the resources whose tokens are JWTs, read as an API reads them.
     AccessTokens,
-    /// The same, bound to keys.
+    /// The same, bound to keys, for resources whose names are URLs.
     BoundAccessTokens,
     AuthorizationDetails,
     /// A resource that says which scope it wants.
