@@ -54,6 +54,15 @@ impl Server {
         Self::named("Authlib")
     }
 
+    /// Whether there is a user who refuses; what wants one is skipped aloud.
+    fn has_refuser(&self) -> bool {
+        let has = self.description.users.contains_key("deny");
+        if !has {
+            println!("skipped: {self} has no user who refuses");
+        }
+        has
+    }
+
     /// What the resource that wants the scope `api:read` says to a token that no session holds.
     async fn show(&self, token: &AccessToken) -> StatusCode {
         let request = http::Request::get(self.api()).header("authorization", token.header());
@@ -109,8 +118,7 @@ async fn servers_sign_a_user_in() {
 #[tokio::test]
 async fn servers_refuse_as_the_user_does() {
     for (server, client) in Server::each(Flow::Code) {
-        if !server.description.users.contains_key("deny") {
-            println!("skipped: {server} has no user who refuses");
+        if !server.has_refuser() {
             continue;
         }
         let client = server.known(client).build().await.expect("discovery");

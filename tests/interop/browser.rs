@@ -17,7 +17,7 @@ const MAX_PAGES: usize = 20;
 /// Where a visit ended.
 pub(crate) enum End {
     /// The browser was sent elsewhere, and did not go there.
-    Away(Url),
+    Away(String),
     /// The same by a form, whose content this is.
     Posted(String),
     /// A page that asks for nothing.
@@ -48,7 +48,7 @@ pub(crate) async fn visit(
     let mut seen = Vec::new();
     for _ in 0..MAX_PAGES {
         if url.origin() != site {
-            return form.map_or(End::Away(url), End::Posted);
+            return form.map_or_else(|| End::Away(url.into()), End::Posted);
         }
         let response = load(backend, jar, &url, form.take()).await;
         seen.push(format!("{} {}", url.path(), response.status()));

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use valetkey::{crypto::SignatureAlgorithm, oauth2::AuthorizationDetails};
 
 /// What one file says.
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,12 @@ pub(crate) struct Description {
     #[serde(default)]
     pub(crate) quirks: Vec<Quirk>,
     pub(crate) sign_in: SignIn,
+    /// What tokens can be asked for by name, with the scope `api:read`.
+    #[serde(default)]
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) authorization_details: Option<Details>,
+    pub(crate) step_up: Option<StepUp>,
+    pub(crate) exchange: Option<Exchange>,
     /// `alice` approves; `deny`, where there is one, does not.
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) clients: BTreeMap<String, KnownClient>,
@@ -59,6 +66,12 @@ pub(crate) enum Quirk {
     ReuseSparesTheFamily,
     /// Whoever signs in on a device has no ID token, though the scope `openid` is granted.
     DevicesHaveNoIdToken,
+    /// An exchange of a token that is not known is refused as `invalid_grant`, against RFC 8693 §2.2.2.
+    UnknownTokenIsInvalidGrant,
+    /// A token that is asked for two resources at once is for neither.
+    NoTokenForTwoResources,
+    /// `iss` is in the query of an answer whose other parameters are in the fragment, against RFC 9207 §2.
+    ImplicitIssuerInQuery,
 }
 
 /// What a test may do with a server.
@@ -85,8 +98,15 @@ pub(crate) enum Flow {
     Password,
     Implicit,
     Dpop,
+    /// A sign-in for resources that are named.
     ResourceIndicators,
+    /// Tokens of a service for the resources whose tokens are JWTs, read as an API reads them.
+    AccessTokens,
+    /// The same, bound to keys, for resources whose names are URLs.
+    BoundAccessTokens,
     AuthorizationDetails,
+    /// A resource that says which scope it wants.
+    StepUp,
     /// A certificate that is under no public root.
     PrivateCa,
 }
@@ -105,12 +125,59 @@ pub(crate) struct SignIn {
 pub(crate) struct User {
     /// The user's name in ID tokens, if it is known.
     pub(crate) subject: Option<String>,
+    /// What this user is called and writes where a password is taken without a page.
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<String>,
     /// What a sign-in says besides, so that this user is there.
     #[serde(default)]
     pub(crate) parameters: BTreeMap<String, String>,
     /// What the user writes into forms, and which buttons are pressed, by their names.
     #[serde(default)]
     pub(crate) form: BTreeMap<String, String>,
+}
+
+/// A resource that a token can be asked for (RFC 8707).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resource {
+    pub(crate) name: String,
+    /// By which its tokens are signed, which are JWTs (RFC 9068); without, they are opaque, and introspected.
+    pub(crate) algorithm: Option<String>,
+    /// The path, after the base, of something that takes them.
+    pub(crate) api: Option<String>,
+}
+
+/// What users are asked to grant besides scopes, in JSON (RFC 9396).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Details {
+    /// The name of the resource that it is for.
+    pub(crate) resource: Option<String>,
+    pub(crate) granted: String,
+    /// What the server refuses as `invalid_authorization_details`.
+    pub(crate) refused: String,
+}
+
+/// Paths, after the base, of what wants more than a sign-in gets (RFC 6750 §3.1).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepUp {
+    /// It wants a scope that can be had.
+    pub(crate) api: String,
+    /// It wants one that the server does not have.
+    pub(crate) unknown: String,
+}
+
+/// What is exchanged (RFC 8693), for an access token with the scope `api:read`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exchange {
+    /// The client who signs the user in whose token it is.
+    pub(crate) subject: String,
+    /// The client who acts for the user, if one is said.
+    pub(crate) actor: Option<String>,
+    #[serde(default)]
+    pub(crate) audiences: Vec<String>,
 }
 
 /// A client that the server knows.
@@ -155,15 +222,73 @@ impl Description {
                 client.id.clone_from(name);
             }
         }
-        if !description.users.contains_key("alice") {
-            return Err(complain(&"`users` has no `alice`"));
-        }
-        for (flow, clients) in &description.flows {
-            if let Some(unknown) = clients.iter().find(|name| !description.clients.contains_key(*name)) {
-                return Err(complain(&format_args!("`flows`, {flow:?}: there is no client `{unknown}`")));
+        description.check().map_err(|error| complain(&error))?;
+        Ok(description)
+    }
+
+    /// Whether all is there that something else in the file names.
+    ///
+    /// # Errors
+    ///
+    /// The member that is wrong.
+    fn check(&self) -> Result<(), String> {
+        let alice = self.users.get("alice").ok_or("`users` has no `alice`")?;
+        for (flow, clients) in &self.flows {
+            if let Some(unknown) = clients.iter().find(|name| !self.clients.contains_key(*name)) {
+                return Err(format!("`flows`, {flow:?}: there is no client `{unknown}`"));
+            }
+            let (member, is_there) = match flow {
+                Flow::Password => {
+                    ("users.alice.password", alice.username.is_some() && alice.password.is_some())
+                }
+                Flow::Exchange => ("exchange", self.exchange.is_some()),
+                Flow::ResourceIndicators => ("resources", !self.resources.is_empty()),
+                Flow::AccessTokens | Flow::BoundAccessTokens => (
+                    "resources.algorithm",
+                    self.resources.iter().any(|resource| resource.algorithm.is_some()),
+                ),
+                Flow::AuthorizationDetails => ("authorization_details", self.authorization_details.is_some()),
+                Flow::StepUp => ("step_up", self.step_up.is_some()),
+                _ => continue,
+            };
+            if !is_there {
+                return Err(format!("`flows`, {flow:?}: there is no `{member}`"));
             }
         }
-        Ok(description)
+        self.check_wishes()
+    }
+
+    fn check_wishes(&self) -> Result<(), String> {
+        for algorithm in self.resources.iter().filter_map(|resource| resource.algorithm.as_ref()) {
+            SignatureAlgorithm::parse(algorithm)
+                .ok_or_else(|| format!("`resources`: no algorithm `{algorithm}`"))?;
+        }
+        if let Some(details) = &self.authorization_details {
+            for json in [&details.granted, &details.refused] {
+                AuthorizationDetails::parse(json)
+                    .map_err(|error| format!("`authorization_details`: {error}"))?;
+            }
+            if let Some(name) = &details.resource
+                && !self.resources.iter().any(|resource| resource.name == *name)
+            {
+                return Err(format!("`authorization_details`: there is no resource `{name}`"));
+            }
+        }
+        if let Some(exchange) = &self.exchange {
+            let named = exchange.actor.iter().chain([&exchange.subject]);
+            if let Some(unknown) = named.into_iter().find(|name| !self.clients.contains_key(*name)) {
+                return Err(format!("`exchange`: there is no client `{unknown}`"));
+            }
+            if exchange.audiences.iter().any(String::is_empty) {
+                return Err("`exchange`: an audience is empty".to_owned());
+            }
+        }
+        let step_up = self.step_up.iter().flat_map(|step_up| [&step_up.api, &step_up.unknown]);
+        let mut paths = step_up.chain(self.resources.iter().filter_map(|resource| resource.api.as_ref()));
+        match paths.find(|path| !path.starts_with('/')) {
+            Some(path) => Err(format!("`{path}` is no path")),
+            None => Ok(()),
+        }
     }
 
     /// All that are described, the project's own first.
@@ -238,6 +363,29 @@ fn a_description_that_is_wrong_is_refused_by_file_and_member() {
         ("refresh = [", "refreshing = [", "refreshing"),
         ("refresh = [\"basic\"]", "refresh = [\"advanced\"]", "advanced"),
         ("[users.alice]", "[users.carol]", "alice"),
+        ("device = [", "password = [", "users.alice.password"),
+        ("device = [", "exchange = [", "`exchange`"),
+        ("device = [", "resource_indicators = [", "`resources`"),
+        ("device = [", "access_tokens = [", "`resources.algorithm`"),
+        ("device = [", "bound_access_tokens = [", "`resources.algorithm`"),
+        ("device = [", "authorization_details = [", "`authorization_details`"),
+        ("device = [", "step_up = [", "`step_up`"),
+        ("[sign_in]", "resources = [{ name = \"urn:a\", algorithm = \"XS1\" }]\n[sign_in]", "XS1"),
+        ("[sign_in]", "resources = [{ name = \"urn:a\", api = \"me\" }]\n[sign_in]", "`me`"),
+        ("[sign_in]", "step_up = { api = \"/a\", unknown = \"b\" }\n[sign_in]", "`b`"),
+        ("[sign_in]", "exchange = { subject = \"nobody\" }\n[sign_in]", "nobody"),
+        ("[sign_in]", "exchange = { subject = \"basic\", actor = \"who\" }\n[sign_in]", "who"),
+        ("[sign_in]", "exchange = { subject = \"basic\", audiences = [\"\"] }\n[sign_in]", "audience"),
+        (
+            "[sign_in]",
+            "authorization_details = { granted = \"[]\", refused = \"{\" }\n[sign_in]",
+            "`authorization_details`",
+        ),
+        (
+            "[sign_in]",
+            "authorization_details = { resource = \"urn:b\", granted = \"[]\", refused = \"[]\" }\n[sign_in]",
+            "urn:b",
+        ),
     ] {
         assert!(right.contains(from), "{from}");
         let error = complaint(&right.replacen(from, to, 1)).expect_err(to);

@@ -146,25 +146,30 @@ impl Server {
     }
 
     async fn visit_as(&self, user: &str, browser: &str, url: &str) -> Callback {
+        match self.end_of(user, browser, url).await {
+            End::Away(url) => Callback::uri(url),
+            End::Posted(form) => Callback::form(form),
+            End::Page(status) => panic!("a page that leads nowhere, {status}"),
+        }
+    }
+
+    /// Where a visit of this user ends.
+    pub(crate) async fn end_of(&self, user: &str, browser: &str, url: &str) -> End {
         match self.description.robot {
             Robot::Page => {
                 let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
                 let response = self.get(&format!("{}/__robot?browser={browser}&url={url}", self.base)).await;
                 let page: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
                 match page["form"].as_str() {
-                    Some(form) => Callback::form(form),
-                    None => Callback::uri(page["location"].as_str().expect("a callback")),
+                    Some(form) => End::Posted(form.to_owned()),
+                    None => End::Away(page["location"].as_str().expect("a callback").to_owned()),
                 }
             }
             Robot::Redirect => {
                 let response = self.get(url).await;
-                Callback::uri(response.headers()["location"].to_str().expect("a callback"))
+                End::Away(response.headers()["location"].to_str().expect("a callback").to_owned())
             }
-            Robot::Browser => match self.browse(browser, url, &self.user(user).form).await {
-                End::Away(url) => Callback::uri(url.as_str()),
-                End::Posted(form) => Callback::form(form),
-                End::Page(status) => panic!("a page that leads nowhere, {status}"),
-            },
+            Robot::Browser => self.browse(browser, url, &self.user(user).form).await,
         }
     }
 
@@ -187,15 +192,28 @@ impl Server {
 
     /// A sign-in as it is described, not begun yet.
     pub(crate) fn authorize(&self, client: &Client, user: &str) -> Authorize {
-        let sign_in = &self.description.sign_in;
-        let parameters = sign_in.parameters.iter().chain(&self.user(user).parameters);
-        let request = client.authorize().scope(&sign_in.scope);
+        self.describe(client.authorize().scope(&self.description.sign_in.scope), user)
+    }
+
+    /// Adds the parameters with which this user signs in.
+    pub(crate) fn describe(&self, request: Authorize, user: &str) -> Authorize {
+        let parameters = self.description.sign_in.parameters.iter().chain(&self.user(user).parameters);
         parameters.fold(request, |request, (name, value)| request.parameter(name, value))
     }
 
     /// Signs one of the users in.
     pub(crate) async fn sign_in(&self, client: &Client, user: &str) -> valetkey::Result<Session> {
-        let (url, pending) = self.authorize(client, user).start().await?;
+        self.go_through(client, user, self.authorize(client, user)).await
+    }
+
+    /// Has one of the users go through a sign-in.
+    pub(crate) async fn go_through(
+        &self,
+        client: &Client,
+        user: &str,
+        request: Authorize,
+    ) -> valetkey::Result<Session> {
+        let (url, pending) = request.start().await?;
         let callback = self.visit_as(user, "", url.as_str()).await;
         client.redeem(pending, callback).await
     }
