@@ -59,11 +59,11 @@ fn r_crash_killed_processes_lose_only_what_is_on_its_way(size: Size) -> Outcome 
 }
 
 fn r_amb_processes_ask_once_more_with_grace(size: Size) -> Outcome {
-    campaign::run(size.doubled(), Kind { grace: true, fails: true, ..Kind::default() })
+    campaign::run(size.at_least(6), Kind { grace: true, fails: true, ..Kind::default() })
 }
 
 fn r_amb_processes_ask_once_more_without_grace(size: Size) -> Outcome {
-    campaign::run(size.doubled(), Kind { fails: true, ..Kind::default() })
+    campaign::run(size.at_least(6), Kind { fails: true, ..Kind::default() })
 }
 
 fn r_crash_killed_processes_and_a_server_that_fails(size: Size) -> Outcome {

@@ -53,9 +53,9 @@ impl Size {
         Self { time, processes: number("PROCESSES", 8), tasks: number("TASKS", 200) }
     }
 
-    /// Twice as long: for what takes its time.
-    pub(crate) fn doubled(self) -> Self {
-        Self { time: self.time * 2, ..self }
+    /// At least this many seconds: for what takes its time.
+    pub(crate) fn at_least(self, seconds: u64) -> Self {
+        Self { time: self.time.max(Duration::from_secs(seconds)), ..self }
     }
 }
 
@@ -252,7 +252,7 @@ impl Run {
     fn kill(&mut self, processes: &mut Processes, asking: Option<u64>) {
         let now = self.backend.now();
         if let Some(process) = asking.filter(|_| self.dice.below(4) != 0) {
-            self.marked = Some((process, now + self.dice.up_to(6)));
+            self.marked = Some((process, now + self.dice.up_to(3)));
         }
         if let Some((process, _)) = self.marked.take_if(|(_, at)| *at <= now) {
             processes.kill(process, now);

@@ -254,7 +254,9 @@ impl Child {
                     self.counts.unavailable.fetch_add(1, Relaxed);
                 }
             }
-            self.backend.sleep(Duration::from_millis(5) + dice.up_to(45)).await;
+            // All together call about as often, however many they are: it is when tokens expire that they come at once.
+            let rest = dice.up_to(45 * self.orders.tasks as u64 / 20);
+            self.backend.sleep(Duration::from_millis(5) + rest).await;
         }
     }
 
@@ -264,9 +266,18 @@ impl Child {
             return session.tokens().await.map(drop);
         }
         let request = http::Request::get(format!("{}/api/me", self.orders.issuer)).body(Bytes::new());
+        let begun = self.backend.now();
         let response = session.send(request.expect("a request")).await?;
         if response.status() != 200 {
-            say(&Word::Failed(format!("the API said {}", response.status())));
+            let (status, headers) = (response.status(), response.headers());
+            let now = self.backend.now();
+            let challenge = headers.get(http::header::WWW_AUTHENTICATE);
+            let took = now.duration_since(begun).unwrap_or_default();
+            let rest = session.record().and_then(|record| record.tokens().expires_at());
+            let rest = rest.map(|until| until.as_millis() - Timestamp::from(now).as_millis());
+            let what =
+                format!("the API said {status} after {took:?}, {challenge:?}; the token has {rest:?} ms");
+            say(&Word::Failed(what));
         }
         Ok(())
     }

@@ -354,7 +354,9 @@ impl Session {
         if !is_current {
             return Ok(Verdict::Again);
         }
-        if !used.may_be_refused() {
+        // One that has expired under way is refused for that.
+        let was_good = used.is_good(self.0.client.runtime().backend().now());
+        if was_good && !used.may_be_refused() {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }

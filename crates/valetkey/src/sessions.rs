@@ -97,7 +97,8 @@ impl Sessions {
         Err(contended())
     }
 
-    /// The session of this account; `None` if there is none, or somebody logged out.
+    /// The session of this account; `None` if there is none, or somebody logged out. Within a program it is one, until it has
+    /// ended: when the user has signed in again, whoever opens it gets another.
     ///
     /// # Errors
     ///
