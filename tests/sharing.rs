@@ -27,9 +27,10 @@ use campaign::{Kind, Size};
 use judge::Figures;
 
 type Outcome = Result<Figures, Failed>;
+type Try = fn(Size) -> Outcome;
 
 /// What is tried, by its name.
-const TRIALS: [(&str, fn(Size) -> Outcome); 7] = [
+const TRIALS: [(&str, Try); 7] = [
     ("r_herd_processes_make_one_refresh_a_generation", r_herd_processes_make_one_refresh_a_generation),
     ("r_can_processes_whose_callers_leave_lose_nothing", r_can_processes_whose_callers_leave_lose_nothing),
     ("r_crash_killed_processes_lose_no_grant_with_grace", r_crash_killed_processes_lose_no_grant_with_grace),

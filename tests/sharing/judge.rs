@@ -94,9 +94,11 @@ pub(crate) fn judge(
         if may_have_acted > 2 && !kind.kills {
             return Err(format!("more than one ambiguous retry: {uses:?}"));
         }
+        // Somebody was to have new tokens, and does not have them.
+        let is_lost = uses.iter().any(|used| matches!(used.status, None | Some(200)));
         match uses.last().map(|used| used.status) {
             Some(Some(200)) => {}
-            Some(Some(400)) if !kind.grace => figures.lost += 1,
+            Some(Some(400)) if is_lost && !kind.grace => figures.lost += 1,
             _ => return Err(format!("it came to nothing: {uses:?}")),
         }
     }
