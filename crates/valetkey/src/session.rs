@@ -156,6 +156,16 @@ impl Session {
         matches!(self.0.renewal, Renewal::RefreshToken)
     }
 
+    /// Whether it has ended with older tokens than these.
+    pub(crate) fn has_ended_before(&self, record: &TokenRecord) -> bool {
+        self.has_ended() && self.record().is_none_or(|own| own.generation() < record.generation())
+    }
+
+    /// Whether nothing renews its tokens any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.tokens.has_ended()
+    }
+
     pub(crate) fn downgrade(&self) -> WeakSession {
         WeakSession(Arc::downgrade(&self.0))
     }
@@ -344,7 +354,9 @@ impl Session {
         if !is_current {
             return Ok(Verdict::Again);
         }
-        if !used.may_be_refused() {
+        // One that has expired under way is refused for that.
+        let was_good = used.is_good(self.0.client.runtime().backend().now());
+        if was_good && !used.may_be_refused() {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }

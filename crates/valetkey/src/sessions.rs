@@ -97,7 +97,8 @@ impl Sessions {
         Err(contended())
     }
 
-    /// The session of this account; `None` if there is none, or somebody logged out.
+    /// The session of this account; `None` if there is none, or somebody logged out. Within a program it is one, until it has
+    /// ended: when the user has signed in again, whoever opens it gets another.
     ///
     /// # Errors
     ///
@@ -106,7 +107,8 @@ impl Sessions {
     pub async fn open(&self, account: &str) -> Result<Option<Session>> {
         let shared = self.shared(account)?;
         let known = self.opened().get(&shared.key).and_then(WeakSession::upgrade);
-        if known.is_some() {
+        // One that has ended may still be held by others: the user may have signed in again elsewhere.
+        if known.as_ref().is_some_and(|known| !known.has_ended()) {
             return Ok(known);
         }
         let Some(entry) = shared.load().await? else { return Ok(None) };
@@ -114,10 +116,13 @@ impl Sessions {
             Standing::Ended(Ended::LoggedOut) => Ok(None),
             Standing::Ended(why) => Err(ended(why, None)),
             Standing::Idle | Standing::InFlight { .. } => {
+                let record = entry.record.clone();
                 let session = self.client.restore_at(entry, shared.clone())?;
                 let mut opened = self.opened();
-                // Somebody may have opened it meanwhile.
-                if let Some(known) = opened.get(&shared.key).and_then(WeakSession::upgrade) {
+                // Somebody may have opened it meanwhile. One that has ended with these very tokens is not asked for again.
+                if let Some(known) = opened.get(&shared.key).and_then(WeakSession::upgrade)
+                    && !known.has_ended_before(&record)
+                {
                     return Ok(Some(known));
                 }
                 opened.retain(|_, session| session.upgrade().is_some());

@@ -105,6 +105,11 @@ impl<T: Send + Sync + 'static> Slot<T> {
         }
     }
 
+    /// Whether there will be no other value: the last refusal is for good.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.traffic().refusal.as_ref().is_some_and(|refusal| refusal.until.is_none())
+    }
+
     /// Takes the value away for good: whoever wants it later gets this error. It waits for what is under way.
     pub(crate) async fn shut(&self, error: Error) -> Option<Arc<T>> {
         loop {

@@ -275,6 +275,27 @@ fn s_tk_22_an_api_that_refuses_for_ever_costs_one_renewal() {
 }
 
 #[test]
+fn r_401_a_token_that_expires_under_way_is_exchanged_although_it_follows_a_refusal() {
+    let provider = Provider::new();
+    let session = session(&provider);
+    let refused = http::Response::builder().status(401).body(bytes::Bytes::new()).unwrap();
+    let mut request = get(provider.api("me"));
+    let before = asked(&provider);
+    let mut goes = |time| {
+        let attached = block_on(session.attach(&mut request)).unwrap();
+        provider.advance(time);
+        block_on(session.learn(&attached, &refused)).unwrap()
+    };
+    assert_eq!(goes(Duration::ZERO), Verdict::Again);
+    // It was refused before it could be used at all, and is as old as that.
+    assert_eq!(goes(2 * HOUR), Verdict::Again);
+    assert_eq!(asked(&provider), before + 2);
+    // A good one that is refused again is the API's doing.
+    assert_eq!(goes(Duration::ZERO), Verdict::Final);
+    assert_eq!(asked(&provider), before + 2);
+}
+
+#[test]
 fn r_401_that_is_not_about_the_token_is_an_answer() {
     let provider = Provider::new();
     let session = session(&provider);

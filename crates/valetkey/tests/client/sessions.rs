@@ -140,6 +140,23 @@ fn a_program_that_died_while_it_asked_leaves_a_doubt_and_no_loss() {
 }
 
 #[test]
+fn r_crash_a_program_goes_on_when_the_user_has_signed_in_again_elsewhere() {
+    let (provider, store) = world();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    drop(alice(&one, &provider));
+    let lost = open(&two);
+    provider.revoke_grants();
+    provider.advance(2 * HOUR);
+    assert_eq!(call(&lost, &provider).unwrap_err().reason(), Reason::RefreshDenied);
+    // Whoever still has the session that ended gets no other by it, and asking for one says why there is none.
+    assert_eq!(block_on(two.open("alice")).unwrap_err().reason(), Reason::RefreshDenied);
+    drop(alice(&one, &provider));
+    assert_eq!(call(&open(&two), &provider).unwrap(), 200);
+    assert_eq!(call(&open(&two), &provider).unwrap(), 200, "and it is the one that is open from now on");
+    assert_eq!(call(&lost, &provider).unwrap_err().reason(), Reason::RefreshDenied);
+}
+
+#[test]
 fn a_log_out_ends_it_everywhere() {
     let (provider, store) = world();
     let (one, two) = (program(&provider, &store), program(&provider, &store));
