@@ -156,14 +156,17 @@ impl Session {
         matches!(self.0.renewal, Renewal::RefreshToken)
     }
 
-    /// Whether it has ended with older tokens than these.
+    /// Whether it was closed, or has ended with older tokens than these.
     pub(crate) fn has_ended_before(&self, record: &TokenRecord) -> bool {
+        if self.0.is_closed.load(Ordering::Relaxed) {
+            return true;
+        }
         self.has_ended() && self.record().is_none_or(|own| own.generation() < record.generation())
     }
 
     /// Whether nothing renews its tokens any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.tokens.has_ended()
+        self.0.is_closed.load(Ordering::Relaxed) || self.0.tokens.has_ended()
     }
 
     pub(crate) fn downgrade(&self) -> WeakSession {

@@ -157,6 +157,18 @@ fn r_crash_a_program_goes_on_when_the_user_has_signed_in_again_elsewhere() {
 }
 
 #[test]
+fn a_session_that_was_closed_is_opened_anew() {
+    let (provider, store) = world();
+    let sessions = program(&provider, &store);
+    drop(alice(&sessions, &provider));
+    let closed = open(&sessions);
+    block_on(closed.close()).unwrap();
+    provider.advance(2 * HOUR);
+    assert_eq!(call(&open(&sessions), &provider).unwrap(), 200);
+    assert_eq!(call(&closed, &provider).unwrap_err().reason(), Reason::SessionClosed);
+}
+
+#[test]
 fn a_log_out_ends_it_everywhere() {
     let (provider, store) = world();
     let (one, two) = (program(&provider, &store), program(&provider, &store));
