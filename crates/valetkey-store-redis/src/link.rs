@@ -123,6 +123,8 @@ impl Link {
     }
 
     async fn connected(&self) -> RedisResult<Live> {
+        // Held while one caller connects, so that the others wait for that connection in place of making their own; whoever is
+        // too late lets go of it.
         let mut live = self.live.lock().await;
         if let Some(live) = &*live
             && !live.is_over.load(Ordering::Acquire)

@@ -19,13 +19,17 @@ use valetkey_proto::{
 use crate::{
     client::Client,
     session::{Session, Shared, WeakSession, ended},
-    store::{Owner, Put, Store, StoreKey},
+    store::{self, Owner, Put, Store, StoreKey},
 };
 
 /// The sessions of a client's accounts, in a store.
 ///
 /// Any number of processes, on any number of machines, can have the same ones: of those who find a token too old one renews it,
 /// the others take over what it got, and a refresh token is used by one at a time. A log-out in one of them ends it in all.
+///
+/// That holds where the backend has an executor ([`Backend::spawn`](valetkey_http::Backend::spawn)). Without one, a renewal whose
+/// caller goes away before it is done stands still until the next call; if another process renews meanwhile, it may then send
+/// the refresh token of before, for which a server that rotates them may end the grant. There, wait for calls to end.
 ///
 /// ```
 /// use valetkey::{Client, store::MemoryStore};
@@ -183,10 +187,10 @@ impl Sessions {
     ///
     /// Unlike a sealed cookie ([`Client::seal`]), a copied one is worth nothing once the user is back.
     pub async fn park(&self, pending: PendingAuthorization) -> Result<Secret> {
-        let ticket = Owner::new(self.client.runtime().env().random)?;
-        let key = self.parked(ticket.as_str());
+        let ticket = Secret::new(store::drawn(self.client.runtime().env().random)?);
+        let key = self.parked(ticket.expose());
         match self.store.put(&key, 1, &pending.to_text(), Some(PendingAuthorization::LIFETIME)).await? {
-            Put::Written => Ok(Secret::new(ticket.as_str())),
+            Put::Written => Ok(ticket),
             Put::Conflict => Err(contended()),
         }
     }
@@ -207,7 +211,7 @@ impl Sessions {
     /// What a parked sign-in is called: by a hash, so that who can read the names cannot take it.
     fn parked(&self, ticket: &str) -> StoreKey {
         let runtime = self.client.runtime();
-        let ticket = crate::store::hashed(runtime.env().crypto, ticket);
+        let ticket = store::hashed(runtime.env().crypto, ticket);
         StoreKey::of(&["pending", self.client.issuer().as_str(), self.client.id().as_str(), &ticket])
     }
 

@@ -165,9 +165,7 @@ impl Owner {
     ///
     /// `Config`: [`Reason::RandomFailed`].
     pub fn new(random: &dyn random::SecureRandom) -> Result<Self> {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(drawn(random)?.into()))
     }
 
     /// The name.
@@ -183,10 +181,20 @@ impl fmt::Debug for Owner {
     }
 }
 
+/// 256 random bits, in hexadecimal digits: what nobody else has, or can guess.
+pub(crate) fn drawn(random: &dyn random::SecureRandom) -> Result<String> {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes)?;
+    Ok(hexadecimal(&bytes))
+}
+
 /// A name that says nothing of what it is made of.
 pub(crate) fn hashed(crypto: &CryptoProvider, text: &str) -> String {
-    let digest = crypto.hash.digest(HashAlgorithm::Sha256, text.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(crypto.hash.digest(HashAlgorithm::Sha256, text.as_bytes()).as_ref())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Until when something is kept that is written at this time.

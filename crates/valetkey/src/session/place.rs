@@ -143,9 +143,7 @@ impl Shared {
         let text = entry.record.to_shared_text(entry.standing);
         self.store.put(&self.key, entry.generation, &text, None).await
     }
-}
 
-impl Shared {
     /// Marks that the grant has ended, whatever others write meanwhile, and returns what it was; `None` if it had ended, or
     /// never was.
     pub(crate) async fn end(&self, why: Ended) -> Result<Option<GrantEntry>> {
