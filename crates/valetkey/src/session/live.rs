@@ -26,6 +26,10 @@ pub(super) struct Live {
     is_header: bool,
     /// From when until when they are used without a thought, by the clock that is asked for every request.
     good: (SystemTime, SystemTime),
+    /// Until when they are used at all: from the end of the time before, others are wanted.
+    until: SystemTime,
+    /// Whether others are being got, or cannot be while nobody waits for them.
+    is_sought: AtomicBool,
     /// Whether they were got because an API refused the ones before.
     pub(super) follows_refusal: bool,
     /// Whether an API has taken the access token.
@@ -41,10 +45,12 @@ impl Live {
         let origins = client.origins_of(tokens);
         let party = client.bearer(tokens.access_token().clone(), &origins);
         let is_header = !tokens.access_token().is_bound() && party.placement().is_none();
-        let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
-        let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
-        let accepted = AtomicBool::new(false);
-        Self { entry, party: Arc::new(party), origins, is_header, good, follows_refusal, accepted }
+        let time = |time: Option<Timestamp>| system_time(time.unwrap_or(Timestamp::from_millis(i64::MAX)));
+        let good = (system_time(tokens.issued_at() - SKEW), time(tokens.renew_at(draw(client))));
+        let until = time(tokens.stale_at());
+        let (is_sought, accepted) = (AtomicBool::new(false), AtomicBool::new(false));
+        let party = Arc::new(party);
+        Self { entry, party, origins, is_header, good, until, is_sought, follows_refusal, accepted }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {
@@ -54,6 +60,26 @@ impl Live {
     /// Whether the access token is used without asking for another.
     pub(super) fn is_good(&self, now: SystemTime) -> bool {
         self.good.0 <= now && now < self.good.1
+    }
+
+    /// Whether the access token can be used, though others may be wanted.
+    pub(super) fn is_usable(&self, now: SystemTime) -> bool {
+        self.good.0 <= now && now < self.until
+    }
+
+    /// Whether the access token will live for this long; where nobody knows, it will.
+    pub(super) fn lasts(&self, time: Duration, now: SystemTime) -> bool {
+        self.is_usable(now) && self.tokens().expires_at().is_none_or(|end| Timestamp::from(now) + time <= end)
+    }
+
+    /// Whether nobody is getting others yet: who asks gets them.
+    pub(super) fn seek(&self) -> bool {
+        !self.is_sought.load(Ordering::Relaxed) && !self.is_sought.swap(true, Ordering::Relaxed)
+    }
+
+    /// Others could not be got, and may be sought again.
+    pub(super) fn give_up(&self) {
+        self.is_sought.store(false, Ordering::Relaxed);
     }
 
     /// An API has taken the access token.
@@ -69,6 +95,14 @@ impl Live {
     pub(super) fn may_be_refused(&self) -> bool {
         !self.follows_refusal || self.accepted.load(Ordering::Relaxed)
     }
+}
+
+/// How much earlier than others this one wants new tokens.
+fn draw(client: &Client) -> u8 {
+    let mut byte = [128];
+    // Without randomness it is in the middle.
+    let _ = client.runtime().env().random.fill(&mut byte);
+    byte[0]
 }
 
 /// A time that compares without being computed.
@@ -89,10 +123,14 @@ fn system_time(time: Timestamp) -> SystemTime {
 pub struct Bearer(Guard<Option<Arc<Live>>>);
 
 impl Bearer {
-    /// The value of good tokens that need no proof.
-    pub(super) fn of(live: Guard<Option<Arc<Live>>>, now: SystemTime) -> Option<Self> {
-        let is_usable = |live: &Arc<Live>| live.is_header && live.is_good(now);
-        live.as_ref().is_some_and(is_usable).then_some(Self(live))
+    /// The value of these tokens, if they need no proof and are good; otherwise somebody says whether they are.
+    pub(super) fn of(
+        live: Guard<Option<Arc<Live>>>,
+        now: SystemTime,
+        is_usable: impl FnOnce(&Arc<Live>) -> bool,
+    ) -> Option<Self> {
+        let serves = |live: &Arc<Live>| live.is_header && (live.is_good(now) || is_usable(live));
+        live.as_ref().is_some_and(serves).then_some(Self(live))
     }
 }
 

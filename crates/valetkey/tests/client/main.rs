@@ -4,6 +4,7 @@ mod assertion;
 mod blocking;
 mod device;
 mod dpop;
+mod early;
 mod exchange;
 mod hostile;
 mod introspection;
