@@ -3,6 +3,7 @@
 mod event;
 mod keeping;
 mod live;
+mod part;
 mod place;
 mod renewal;
 mod revoking;
@@ -39,11 +40,13 @@ pub use event::TracingObserver;
 pub use event::{Anomaly, Observer, SessionEvent};
 pub use keeping::TokenKeeper;
 pub use live::Bearer;
+pub use part::Narrow;
 pub use sending::{Attached, NoReplay, Verdict};
 
 use self::{
     keeping::Keeping,
-    live::Live,
+    live::{InUse, Live},
+    part::{Part, Parts, is_of_a_part},
     place::Place,
     renewal::{Work, pause_after},
 };
@@ -62,7 +65,7 @@ use crate::{client::Client, slot::Slot};
 /// last minute or so of a token's life: the token is used, and another is got meanwhile
 /// ([`TokenSet::renew_at`]). Within the last ten seconds, and without an executor, callers wait.
 #[derive(Clone)]
-pub struct Session(Arc<Held>);
+pub struct Session(Arc<Held>, Arc<Part>);
 
 struct Held {
     client: Client,
@@ -75,6 +78,9 @@ struct Held {
     is_closed: AtomicBool,
     /// For what the user was asked for more, and then it succeeded.
     succeeded: Mutex<BTreeSet<Operation>>,
+    /// All of what was granted, and the parts that there are sessions for.
+    whole: Arc<Part>,
+    parts: Parts,
 }
 
 /// A session that others hold, or have let go.
@@ -82,7 +88,7 @@ pub(crate) struct WeakSession(Weak<Held>);
 
 impl WeakSession {
     pub(crate) fn upgrade(&self) -> Option<Session> {
-        self.0.upgrade().map(Session)
+        self.0.upgrade().map(Session::of_all)
     }
 }
 
@@ -105,7 +111,8 @@ impl Session {
     /// From now on its grant is in a store.
     pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
         self.0.place.move_to(shared);
-        self.0.tokens.put(Live::new(&self.0.client, entry, false));
+        let live = Live::new(&self.0.client, entry);
+        self.0.tokens.put(live.in_place_of(self.0.tokens.get().as_deref()));
     }
 
     /// Whether a user has granted it, and a refresh token renews it.
@@ -138,11 +145,19 @@ impl Session {
         place: Place,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = entry.map(|entry| Live::new(&client, entry, false));
+        let live = entry.map(|entry| Live::new(&client, entry));
         let tokens = Slot::new(live, pause_after);
         let (keeping, place) = (Arc::default(), Arc::new(place));
         let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, place, is_closed, succeeded }))
+        let (whole, parts) = Default::default();
+        let held = Held { client, renewal, tokens, dpop, keeping, place, is_closed, succeeded, whole, parts };
+        Self::of_all(Arc::new(held))
+    }
+
+    /// The session for all of what was granted.
+    fn of_all(held: Arc<Held>) -> Self {
+        let whole = Arc::clone(&held.whole);
+        Self(held, whole)
     }
 
     /// The `Authorization` value, if there is an access token that can be used; without waiting, and, but for the one call
@@ -155,7 +170,7 @@ impl Session {
     #[must_use]
     pub fn bearer(&self) -> Option<Bearer> {
         let now = self.now();
-        Bearer::of(self.0.tokens.peek(), now, |live| self.is_usable(live, now))
+        Bearer::of(self.0.tokens.peek(), &self.1, now, |used| self.is_usable(used, now))
     }
 
     /// Tokens that can be used now, renewed if they are about to expire; in the client's own name, the first ones are
@@ -222,7 +237,7 @@ impl Session {
     pub fn refresh(&self) -> impl Future<Output = Result<Arc<TokenSet>>> + Send + '_ {
         // What is to be replaced is settled by the call, and not when the future is first polled: of many who
         // were refused with the same token, one renews.
-        let present = self.0.tokens.get();
+        let present = self.present();
         async move { Ok(Arc::clone(self.renew(present.as_ref(), false).await?.tokens())) }
     }
 
@@ -256,7 +271,8 @@ impl Session {
     }
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
-        let tokens = self.tokens().await?;
+        // With the token for all that was granted, which the server knows best.
+        let tokens = Self::of_all(Arc::clone(&self.0)).tokens().await?;
         let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
         let user = tokens.id_token().ok_or_else(nobody)?;
         self.0.client.user_info(user, tokens.access_token(), in_body, self.0.dpop.clone()).await
@@ -302,20 +318,25 @@ impl Session {
         if self.0.keeping.is_behind() { self.keep_present().await } else { Ok(()) }
     }
 
+    /// What there is, good or not.
+    fn present(&self) -> Option<InUse> {
+        self.0.tokens.get().and_then(|live| InUse::of(live, &self.1))
+    }
+
     /// What can be used now.
-    async fn usable(&self) -> Result<Arc<Live>> {
+    async fn usable(&self) -> Result<InUse> {
         let now = self.now();
-        let known = match self.0.tokens.get() {
-            Some(live) if live.is_good(now) || self.is_usable(&live, now) => return Ok(live),
+        let known = match self.present() {
+            Some(used) if used.is_good(now) || self.is_usable(&used, now) => return Ok(used),
             known => known,
         };
         let error = match self.renew(known.as_ref(), false).await {
-            Ok(live) => return Ok(live),
+            Ok(used) => return Ok(used),
             Err(error) => error,
         };
         match known {
             // It was early to renew, and the old one is still good.
-            Some(live) if !live.tokens().is_expired(self.0.client.runtime().now()) => Ok(live),
+            Some(used) if !used.tokens().is_expired(self.0.client.runtime().now()) => Ok(used),
             known => self.once_more(known.as_ref(), error).await,
         }
     }
@@ -324,35 +345,36 @@ impl Session {
         self.0.client.runtime().backend().now()
     }
 
-    /// Whether these can be used though others are wanted, which are then got meanwhile. Without an executor nobody would
-    /// drive that on: then they can be used until callers have to wait.
-    fn is_usable(&self, live: &Arc<Live>, now: SystemTime) -> bool {
-        let is_usable = live.is_usable(now);
-        if is_usable && self.is_renewable(live) && live.seek() {
-            let (session, live) = (self.downgrade(), Arc::clone(live));
-            let backend = Arc::clone(self.0.client.runtime().backend());
-            let spawned = Arc::clone(&backend);
+    /// Whether this can be used though another is wanted, which is then got meanwhile. Without an executor nobody would
+    /// drive that on: then it can be used until callers have to wait.
+    fn is_usable(&self, used: &InUse, now: SystemTime) -> bool {
+        let is_usable = used.is_usable(now);
+        if is_usable && self.is_renewable(used) && used.seek() {
+            let (held, part, used) = (Arc::downgrade(&self.0), Arc::clone(&self.1), used.clone());
+            let backend = self.0.client.runtime().backend();
+            let alarm = Arc::clone(backend);
             // If it is handed back, nothing has begun.
-            let _ = spawned.spawn(Box::pin(async move {
-                let Some(session) = session.upgrade() else { return };
-                if session.renew(Some(&live), false).await.is_err() {
+            let _ = backend.spawn(Box::pin(async move {
+                let Some(held) = held.upgrade() else { return };
+                let session = Self(held, part);
+                if session.renew(Some(&used), false).await.is_err() {
                     drop(session);
-                    backend.sleep(SOUGHT_AGAIN).await;
-                    live.give_up();
+                    alarm.sleep(SOUGHT_AGAIN).await;
+                    used.give_up();
                 }
             }));
         }
         is_usable
     }
 
-    /// Whether there is something to renew them by.
-    fn is_renewable(&self, live: &Live) -> bool {
-        let is_users = self.is_users();
-        !self.0.is_closed.load(Ordering::Relaxed) && (!is_users || live.tokens().refresh_token().is_some())
+    /// Whether there is something to renew it by.
+    fn is_renewable(&self, used: &InUse) -> bool {
+        let has_refresh_token = used.live.tokens().refresh_token().is_some();
+        !self.0.is_closed.load(Ordering::Relaxed) && (has_refresh_token || !self.is_users())
     }
 
     /// After a failure with nothing left to use: if only an answer was lost, asks the one more time that is allowed.
-    async fn once_more(&self, known: Option<&Arc<Live>>, error: Error) -> Result<Arc<Live>> {
+    async fn once_more(&self, known: Option<&InUse>, error: Error) -> Result<InUse> {
         match (error.reason(), error.advice()) {
             (Reason::OutcomeUnknown, Advice::RetryAfter(time)) => {
                 self.0.client.runtime().backend().sleep(time).await;
@@ -363,13 +385,37 @@ impl Session {
         }
     }
 
-    async fn renew(&self, present: Option<&Arc<Live>>, follows_refusal: bool) -> Result<Arc<Live>> {
+    /// Gets another in place of this one. All parts of a grant take turns, since they have one refresh token; those who are
+    /// for the same part share what comes.
+    async fn renew(&self, known: Option<&InUse>, follows_refusal: bool) -> Result<InUse> {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Usage, Reason::SessionClosed));
         }
         let backend = self.0.client.runtime().backend();
-        let work = || self.work(present.cloned(), follows_refusal).run();
-        self.0.tokens.renew(present, backend, work).await
+        let mut wanting = known.map(|known| Arc::clone(&known.live));
+        loop {
+            if let Some(error) = self.1.refusal(self.0.client.runtime().now()) {
+                return Err(error);
+            }
+            let mut is_ours = false;
+            let work = || {
+                is_ours = true;
+                self.work(wanting.clone(), follows_refusal).run()
+            };
+            match self.0.tokens.renew(wanting.as_ref(), backend, work).await {
+                Ok(live) => match InUse::of(Arc::clone(&live), &self.1) {
+                    Some(used) if is_ours || known.is_none_or(|known| !used.is_same(known)) => {
+                        return Ok(used);
+                    }
+                    // A renewal brings what it was for.
+                    _ if is_ours => return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn)),
+                    // It was another part's turn.
+                    _ => wanting = Some(live),
+                },
+                Err(error) if !is_ours && is_of_a_part(&error) => wanting = self.0.tokens.get(),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn work(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Work {
@@ -377,6 +423,7 @@ impl Session {
         Work {
             renewal: self.0.renewal.clone(),
             present,
+            part: Arc::clone(&self.1),
             keeping: Arc::clone(&self.0.keeping),
             place: Arc::clone(&self.0.place),
             observer: Arc::clone(client.observer()),

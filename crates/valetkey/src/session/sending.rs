@@ -20,7 +20,10 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
-use super::{Anomaly, Live, Session, SessionEvent};
+use super::{
+    Anomaly, Session, SessionEvent,
+    live::{InUse, Shown},
+};
 use crate::run::run;
 
 /// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
@@ -51,7 +54,7 @@ pub enum Verdict {
 /// Which token a request went out with: [`Session::attach`] gives it, and [`Session::learn`] takes it.
 #[derive(Clone)]
 pub struct Attached {
-    live: Arc<Live>,
+    used: InUse,
     proven: Option<Proven>,
 }
 
@@ -103,10 +106,10 @@ impl Session {
 
     async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
         let runtime = self.0.client.runtime();
-        let live = self.usable().await?;
-        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
-        let response = run(call(&live), runtime).await?;
-        if self.judge(&live, &response).await? == Verdict::Final {
+        let used = self.usable().await?;
+        let call = |used: &Shown| Call::new(request, Arc::clone(&used.party)).with_dpop(self.0.dpop.clone());
+        let response = run(call(&used), runtime).await?;
+        if self.judge(&used, &response).await? == Verdict::Final {
             return Ok(response);
         }
         if !may_replay {
@@ -114,11 +117,11 @@ impl Session {
             let error = Error::new(ErrorKind::Denied, Reason::NotReplayed);
             return Err(error.with_status(response.status()).with_challenges(challenges));
         }
-        let live = self.usable().await?;
-        let response = run(call(&live), runtime).await?;
+        let used = self.usable().await?;
+        let response = run(call(&used), runtime).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
-            live.accept();
-        } else if !live.may_be_refused() {
+            used.accept();
+        } else if !used.may_be_refused() {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
         }
         Ok(response)
@@ -158,26 +161,26 @@ impl Session {
         if let Some(Ours(Some(uri))) = ours {
             *request.uri_mut() = uri;
         }
-        let live = self.usable().await?;
-        if !live.origins.iter().any(|origin| origin.is_of(request.uri())) {
+        let used = self.usable().await?;
+        if !used.origins.iter().any(|origin| origin.is_of(request.uri())) {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
-        let token = live.tokens().access_token();
+        let token = used.tokens().access_token();
         let proven = match &self.0.dpop {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
             Some(_) | None => None,
         };
-        let ours = if live.party.placement().is_some() {
+        let ours = if used.party.placement().is_some() {
             let uri = request.uri().clone();
             request.headers_mut().remove(AUTHORIZATION);
-            live.party.attach(request)?;
+            used.party.attach(request)?;
             Ours(Some(uri))
         } else {
             request.headers_mut().insert(AUTHORIZATION, token.header().clone());
             Ours(None)
         };
         request.extensions_mut().insert(ours);
-        Ok(Attached { live, proven })
+        Ok(Attached { used, proven })
     }
 
     /// Puts a proof into a request (RFC 9449 §7.1), in place of one of ours.
@@ -218,10 +221,10 @@ impl Session {
                 return Err(error.with_status(response.status()).with_challenges(challenges));
             }
         }
-        self.judge(&attached.live, response).await
+        self.judge(&attached.used, response).await
     }
 
-    async fn judge<B>(&self, used: &Arc<Live>, response: &http::Response<B>) -> Result<Verdict> {
+    async fn judge<B>(&self, used: &InUse, response: &http::Response<B>) -> Result<Verdict> {
         if response.status() != StatusCode::UNAUTHORIZED {
             used.accept();
             return Ok(Verdict::Final);
@@ -234,7 +237,7 @@ impl Session {
             return Ok(Verdict::Final);
         }
         // Somebody has renewed meanwhile: it was the old token that was refused.
-        let is_current = self.0.tokens.peek().as_ref().is_some_and(|live| Arc::ptr_eq(live, used));
+        let is_current = self.present().is_some_and(|present| present.is_same(used));
         if !is_current {
             return Ok(Verdict::Again);
         }

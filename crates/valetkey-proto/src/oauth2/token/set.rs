@@ -168,18 +168,36 @@ impl TokenSet {
             renewed.scope.clone_from(&self.scope);
         }
         renewed.id_token.clone_from(&self.id_token);
-        if let Some(kept) = &self.kept {
-            let mut kept = (**kept).clone();
-            if let Some(newer) = &renewed.kept {
-                kept.extend(newer);
-            }
-            renewed.kept = Some(Arc::new(kept));
-        }
+        renewed.kept = self.kept_and(renewed.kept);
         let mut renewed = renewed.with_requested(self.requested.clone(), response)?;
         if renewed.details.is_none() {
             renewed.details.clone_from(&self.details);
         }
         Ok(renewed)
+    }
+
+    /// These tokens with what renews them now, and the access token for this part of what was granted.
+    pub(super) fn parted(&self, part: &Requested, response: &TokenResponse) -> Result<(Self, Self)> {
+        let mut tokens = Self::held(response, part.scope(), self.key.as_ref())?;
+        let mut whole = self.clone();
+        whole.refresh_token = tokens.refresh_token.take().or(whole.refresh_token);
+        whole.kept = self.kept_and(tokens.kept.take());
+        if tokens.scope.scope().is_none() {
+            tokens.scope.clone_from(&self.scope);
+        }
+        Ok((whole, tokens.with_requested(part.clone(), response)?))
+    }
+
+    /// What the provider gave before, and what it gave now.
+    fn kept_and(&self, newer: Option<Arc<Kept>>) -> Option<Arc<Kept>> {
+        match (&self.kept, newer) {
+            (Some(kept), Some(newer)) => {
+                let mut kept = (**kept).clone();
+                kept.extend(&newer);
+                Some(Arc::new(kept))
+            }
+            (kept, newer) => newer.or_else(|| kept.clone()),
+        }
     }
 
     /// The same tokens, together with all that was asked for, of which this was the response: if that was authorization
