@@ -260,7 +260,8 @@ pub(crate) fn ended(why: Ended, failure: Option<Error>) -> Error {
 
 /// Others are at it for too long.
 fn busy() -> Error {
-    let error = Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("others hold the grant");
+    let error = Error::new(ErrorKind::Store, Reason::StoreFailed)
+        .with_detail("others hold the grant: try again in a moment");
     error.with_retry_after(Duration::from_secs(1))
 }
 

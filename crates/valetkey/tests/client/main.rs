@@ -11,6 +11,7 @@ mod keeping;
 mod learned;
 mod legacy;
 mod logout;
+mod machine;
 mod metadata;
 mod oauth1;
 mod oauth1_parity;
@@ -28,6 +29,7 @@ mod sign_in;
 mod source;
 mod step_up;
 mod targets;
+mod trackers;
 
 use bytes::Bytes;
 use valetkey::{Client, Session};

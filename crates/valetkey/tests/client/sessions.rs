@@ -21,36 +21,36 @@ use valetkey::{
 };
 use valetkey_testkit::{Place, Provider, Spawning, block_on};
 
-use crate::{builder, client, get, renewal::HOUR, sign_in};
+use crate::{
+    builder, client, get,
+    renewal::{HOUR, call},
+    sign_in,
+};
 
 /// A provider whose refresh tokens rotate, without grace, and a store by its clock.
-fn world() -> (Provider, MemoryStore) {
+pub(crate) fn world() -> (Provider, MemoryStore) {
     let provider = Provider::new();
     let clock = provider.clone();
     (provider, MemoryStore::with_clock(move || valetkey_http::Backend::now(&clock)))
 }
 
 /// A program of its own: a client of its own, on the same server and store.
-fn program(provider: &Provider, store: &MemoryStore) -> Sessions {
+pub(crate) fn program(provider: &Provider, store: &MemoryStore) -> Sessions {
     client(provider).sessions(store.clone())
 }
 
 /// Alice, signed in by one program and kept.
-fn alice(sessions: &Sessions, provider: &Provider) -> Session {
+pub(crate) fn alice(sessions: &Sessions, provider: &Provider) -> Session {
     let session = sign_in(&client(provider), provider).unwrap();
     block_on(sessions.save("alice", &session)).unwrap();
     session
 }
 
-fn open(sessions: &Sessions) -> Session {
+pub(crate) fn open(sessions: &Sessions) -> Session {
     block_on(sessions.open("alice")).unwrap().expect("she is signed in")
 }
 
-fn call(session: &Session, provider: &Provider) -> Result<u16> {
-    block_on(session.send(get(provider.api("me")))).map(|response| response.status().as_u16())
-}
-
-fn key(provider: &Provider) -> StoreKey {
+pub(crate) fn key(provider: &Provider) -> StoreKey {
     let client = client(provider);
     let server = block_on(client.server()).unwrap();
     let id = valetkey::oauth2::client::ClientId::parse("app").unwrap();
