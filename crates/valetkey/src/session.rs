@@ -66,7 +66,7 @@ struct Held {
     client: Client,
     renewal: Renewal,
     tokens: Slot<Live>,
-    /// The key that all the tokens are bound to.
+    /// The key that the first tokens are bound to, and all that are got by them.
     dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
     place: Arc<Place>,
@@ -148,7 +148,8 @@ impl Session {
     /// From now on its grant is in a store.
     pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
         self.0.place.move_to(shared);
-        self.0.tokens.put(Live::new(&self.0.client, entry, false));
+        let dpop = self.0.tokens.peek().as_ref().and_then(|live| live.dpop.clone());
+        self.0.tokens.put(Live::new(&self.0.client, entry, dpop, false));
     }
 
     /// Whether a user has granted it, and a refresh token renews it.
@@ -181,7 +182,7 @@ impl Session {
         place: Place,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = entry.map(|entry| Live::new(&client, entry, false));
+        let live = entry.map(|entry| Live::new(&client, entry, dpop.clone(), false));
         let tokens = Slot::new(live, pause_after);
         let (keeping, place) = (Arc::default(), Arc::new(place));
         let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
@@ -223,7 +224,7 @@ impl Session {
     async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
         let runtime = self.0.client.runtime();
         let live = self.usable().await?;
-        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
+        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(live.dpop.clone());
         let response = run(call(&live), runtime).await?;
         if self.judge(&live, &response).await? == Verdict::Final {
             return Ok(response);
@@ -282,7 +283,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
         let token = live.tokens().access_token();
-        let proven = match &self.0.dpop {
+        let proven = match &live.dpop {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
             Some(_) | None => None,
         };
@@ -327,7 +328,7 @@ impl Session {
     ///
     /// Whatever renewing ends with. `Denied`: [`Reason::NonceDemanded`] if the API demands a nonce again, or names none.
     pub async fn learn<B>(&self, attached: &Attached, response: &http::Response<B>) -> Result<Verdict> {
-        if let (Some(dpop), Some(proven)) = (&self.0.dpop, &attached.proven) {
+        if let (Some(dpop), Some(proven)) = (&attached.live.dpop, &attached.proven) {
             let has_nonce = dpop.learn(&proven.uri, response.headers());
             let is_demanded = response.status() == StatusCode::UNAUTHORIZED && demands_nonce(response);
             let again = proven.challenged.swap(is_demanded, Ordering::Relaxed);
@@ -440,10 +441,11 @@ impl Session {
     }
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
-        let tokens = self.tokens().await?;
+        let live = self.usable().await?;
+        let tokens = live.tokens();
         let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
         let user = tokens.id_token().ok_or_else(nobody)?;
-        self.0.client.user_info(user, tokens.access_token(), in_body, self.0.dpop.clone()).await
+        self.0.client.user_info(user, tokens.access_token(), in_body, live.dpop.clone()).await
     }
 
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.

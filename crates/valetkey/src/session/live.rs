@@ -11,7 +11,11 @@ use std::{
 
 use arc_swap::Guard;
 use http::HeaderValue;
-use valetkey_proto::{Party, Timestamp, endpoint::Origin, oauth2::token::TokenSet};
+use valetkey_proto::{
+    Party, Timestamp,
+    endpoint::Origin,
+    oauth2::{binding::Dpop, token::TokenSet},
+};
 
 use super::place::GrantEntry;
 use crate::client::Client;
@@ -20,6 +24,8 @@ use crate::client::Client;
 pub(super) struct Live {
     pub(super) entry: GrantEntry,
     pub(super) party: Arc<Party>,
+    /// The key that they are bound to.
+    pub(super) dpop: Option<Dpop>,
     /// Where the access token may go.
     pub(super) origins: Arc<[Origin]>,
     /// Whether the access token is shown as a header and without a proof.
@@ -36,7 +42,7 @@ pub(super) struct Live {
 const SKEW: Duration = Duration::from_secs(60);
 
 impl Live {
-    pub(super) fn new(client: &Client, entry: GrantEntry, follows_refusal: bool) -> Self {
+    pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>, follows_refusal: bool) -> Self {
         let tokens = entry.record.tokens();
         let origins = client.origins_of(tokens);
         let party = client.bearer(tokens.access_token().clone(), &origins);
@@ -44,7 +50,7 @@ impl Live {
         let until = tokens.stale_at().unwrap_or(Timestamp::from_millis(i64::MAX));
         let good = (system_time(tokens.issued_at() - SKEW), system_time(until));
         let accepted = AtomicBool::new(false);
-        Self { entry, party: Arc::new(party), origins, is_header, good, follows_refusal, accepted }
+        Self { entry, party: Arc::new(party), dpop, origins, is_header, good, follows_refusal, accepted }
     }
 
     pub(super) fn tokens(&self) -> &Arc<TokenSet> {

@@ -151,7 +151,8 @@ impl Work {
         match outcome {
             Outcome::Adopted(entry) => {
                 self.observer.event(&SessionEvent::Adopted { generation: entry.record.generation() });
-                Ok(Live::new(&self.client, entry, self.follows_refusal))
+                let dpop = self.key_of(entry.record.tokens())?;
+                Ok(Live::new(&self.client, entry, dpop, self.follows_refusal))
             }
             Outcome::Renewed { entry, kept } => Ok(self.land(entry, kept).await),
             Outcome::Orphaned(record) => {
@@ -183,7 +184,9 @@ impl Work {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
         self.observer.event(&SessionEvent::Renewed { generation });
-        Live::new(&self.client, entry, self.follows_refusal)
+        // They were got with it.
+        let dpop = self.key_of(entry.record.tokens()).ok().flatten();
+        Live::new(&self.client, entry, dpop, self.follows_refusal)
     }
 
     /// Asks the server once, by the refresh token of this record.
@@ -218,8 +221,17 @@ impl Work {
         for resource in record.tokens().requested().resources() {
             grant = grant.with_resource(resource.clone())?;
         }
-        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
+        let dpop = self.key_of(record.tokens())?;
+        let response = self.client.call_as(&relation, grant, dpop).await.map_err(lost_or_not)?;
         Ok((relation, response))
+    }
+
+    /// The key that tokens are bound to: another than before, if the user has signed in anew elsewhere.
+    fn key_of(&self, tokens: &TokenSet) -> Result<Option<Dpop>> {
+        match (&self.dpop, tokens.key()) {
+            (Some(dpop), Some(kept)) if dpop.kept() == kept => Ok(Some(dpop.clone())),
+            _ => self.client.key_of(tokens),
+        }
     }
 
     /// One to five seconds: whatever broke the connection may pass.

@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use valetkey::{
-    Advice, Anomaly, Client, ErrorKind, NoReplay, Reason, Session, SessionEvent, Verdict,
-    oauth2::token::GrantedScope,
+    Advice, Anomaly, ErrorKind, NoReplay, Reason, Session, SessionEvent, Verdict, oauth2::token::GrantedScope,
 };
 use valetkey_testkit::{Effect, Expect, Fault, Member, Place, Provider, Spawning, block_on, fault};
 

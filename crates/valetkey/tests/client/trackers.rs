@@ -9,10 +9,10 @@ use valetkey::{
     secret::Secret,
     store::{MemoryStore, Put, Store},
 };
-use valetkey_testkit::{Effect, Expect, Fault, Member, Place, Provider, block_on, fault};
+use valetkey_testkit::{Dpop, Effect, Expect, Fault, Member, Place, Provider, block_on, fault};
 
 use crate::{
-    client, get,
+    builder, client, get,
     machine::Machine,
     renewal::{HOUR, call},
     sessions::{alice, key, open, program, world},
@@ -327,4 +327,27 @@ fn a_record_of_an_older_store_is_read_and_renewed() {
     let (record, standing) = TokenRecord::parse_shared(stored.text.expose()).unwrap();
     assert_eq!((record.generation(), standing), (8, Standing::Idle));
     assert!(stored.text.expose().contains(r#""note":"of the program""#), "what it does not know is kept");
+}
+
+#[test]
+fn stale_adopter_of_a_login_with_another_key_proves_that_one() {
+    let provider = Provider::builder().dpop(Dpop::Demanded).build();
+    let store = MemoryStore::new();
+    let client = || -> Client { block_on(builder(&provider).dpop().build()).unwrap() };
+    let (one, two) = (client(), client());
+    let (here, there) = (one.sessions(store.clone()), two.sessions(store.clone()));
+    block_on(here.save("alice", &sign_in(&one, &provider).unwrap())).unwrap();
+    let stale = open(&there);
+    block_on(here.save("alice", &sign_in(&one, &provider).unwrap())).unwrap();
+    // What it takes over is fresh, and then too old.
+    let newer = open(&here);
+    assert_eq!(call(&newer, &provider).unwrap(), 200);
+    for time in [Duration::ZERO, 2 * HOUR, 2 * HOUR] {
+        provider.revoke_access_tokens();
+        provider.advance(time);
+        let before = asked(&provider);
+        assert_eq!((call(&newer, &provider).unwrap(), call(&stale, &provider).unwrap()), (200, 200));
+        assert_eq!(asked(&provider), before + 1);
+        assert_eq!(stale.record(), newer.record());
+    }
 }
