@@ -249,10 +249,7 @@ impl Client {
         if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
             return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
         }
-        match record.tokens().key() {
-            Some(kept) => self.kept_key(kept, relation.server()).map(Some),
-            None => Ok(None),
-        }
+        self.key_of(record.tokens())
     }
 
     /// Gets tokens in the client's own name.
