@@ -37,7 +37,7 @@ use valetkey_proto::{
         grant::AuthorizationCodeGrant,
         resource::Placement,
         server::{Issuer, ServerMetadata},
-        token::{Strictness, TokenRecord, TokenSet},
+        token::{Strictness, TokenRecord, TokenSet, refresh::Manner},
     },
     oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
@@ -111,6 +111,7 @@ struct Inner {
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+    manner: Manner,
     /// The server has asked to be left alone.
     busy: Remembered,
 }
@@ -339,6 +340,11 @@ impl Client {
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
         &self.0.observer
+    }
+
+    /// How users' tokens are renewed.
+    pub(crate) fn manner(&self) -> Manner {
+        self.0.manner
     }
 
     pub(crate) fn id(&self) -> &ClientId {

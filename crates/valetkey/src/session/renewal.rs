@@ -16,7 +16,7 @@ use valetkey_proto::{
         grant::RefreshTokenGrant,
         token::{
             TokenRecord, TokenResponse, TokenSet,
-            refresh::{Deed, Ended, Entry, Manner, Outcome, Refresh, Report, Standing},
+            refresh::{Deed, Ended, Entry, Outcome, Refresh, Report, Standing},
         },
     },
 };
@@ -120,7 +120,7 @@ impl Work {
     /// Does what the transaction says until it is over.
     async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
         for _ in 0..ADOPTIONS {
-            let mut refresh = Refresh::new(held, Manner::new());
+            let mut refresh = Refresh::new(held, self.client.manner());
             let (mut report, mut failure) = (Report::Go, None);
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {

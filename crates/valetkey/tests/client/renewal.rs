@@ -10,7 +10,8 @@ use std::{
 
 use futures_util::future::join_all;
 use valetkey::{
-    Advice, Anomaly, ErrorKind, NoReplay, Reason, Session, SessionEvent, Verdict, oauth2::token::GrantedScope,
+    Advice, Anomaly, ErrorKind, NoReplay, Reason, Session, SessionEvent, Verdict,
+    oauth2::token::{GrantedScope, refresh::Manner},
 };
 use valetkey_testkit::{Effect, Expect, Fault, Member, Place, Provider, Spawning, block_on, fault};
 
@@ -210,6 +211,23 @@ fn r_amb_a_second_lost_answer_ends_it() {
         provider.advance(HOUR);
     }
     assert_eq!(asked(&provider) - before, 2);
+}
+
+#[test]
+fn r_amb_a_program_may_forbid_the_one_more_time() {
+    let provider = Provider::builder().rotation_grace(HOUR).build();
+    let mut manner = Manner::new();
+    manner.once_more = false;
+    let client = block_on(builder(&provider).renewal_manner(manner).build()).unwrap();
+    let session = sign_in(&client, &provider).unwrap();
+    provider.advance(2 * HOUR);
+    provider.set_fault(fault("token-dropped").times(1));
+    let before = asked(&provider);
+    for _ in 0..3 {
+        assert_eq!(call(&session, &provider).unwrap_err().reason(), Reason::OutcomeUnknown);
+        provider.advance(HOUR);
+    }
+    assert_eq!(asked(&provider) - before, 1);
 }
 
 #[test]

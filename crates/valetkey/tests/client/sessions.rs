@@ -14,7 +14,7 @@ use valetkey::{
     Advice, Client, Error, ErrorKind, Reason, Result, Session, SessionEvent, Sessions,
     oauth2::token::{
         TokenRecord,
-        refresh::{Ended, Standing},
+        refresh::{Ended, Manner, Standing},
     },
     secret::Secret,
     store::{MemoryStore, Owner, Put, Store, StoreKey, Stored},
@@ -214,6 +214,8 @@ struct Meddling {
     log_out: Mutex<Option<Sessions>>,
     /// How many of the next writes fail that say that the server is asked.
     failing: Arc<AtomicU32>,
+    /// How many of the next leases fail.
+    unleased: Arc<AtomicU32>,
     /// How many of the next ones fail that keep what it answered.
     losing: Arc<AtomicU32>,
 }
@@ -257,6 +259,7 @@ impl Store for Meddling {
     }
 
     async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
+        fails(&self.unleased)?;
         self.below.lease(key, owner, time).await
     }
 
@@ -305,6 +308,30 @@ fn r_store_a_store_that_fails_costs_no_grant() {
     provider.advance(2 * HOUR);
     assert_eq!(call(&session, &provider).unwrap(), 200);
     assert_eq!(open(&program(&provider, &store)).record(), session.record());
+}
+
+#[test]
+fn r_store_whether_to_renew_without_the_store_is_said_by_the_program() {
+    for without_store in [false, true] {
+        let (provider, store) = world();
+        drop(alice(&program(&provider, &store), &provider));
+        let mut manner = Manner::new();
+        manner.without_store = without_store;
+        let client = block_on(builder(&provider).renewal_manner(manner).build()).unwrap();
+        let unleased = Arc::<AtomicU32>::default();
+        let (below, count) = (store.clone(), Arc::clone(&unleased));
+        let session = open(&client.sessions(Meddling { below, unleased: count, ..Meddling::default() }));
+        provider.advance(2 * HOUR);
+        unleased.store(1, Ordering::Relaxed);
+        match call(&session, &provider) {
+            Ok(status) => assert_eq!((without_store, status), (true, 200)),
+            Err(error) => assert_eq!((without_store, error.reason()), (false, Reason::StoreFailed)),
+        }
+        // What was got without it is kept, and others go on with that.
+        provider.advance(2 * HOUR);
+        assert_eq!(call(&open(&program(&provider, &store)), &provider).unwrap(), 200);
+        assert_eq!(call(&session, &provider).unwrap(), 200);
+    }
 }
 
 #[test]
