@@ -250,9 +250,16 @@ impl Bearer {
         let known = live.as_ref()?;
         let at = known.find(part)?;
         let shown = known.at(at);
-        let serves =
-            shown.is_header && (shown.is_good(now) || is_usable(&InUse { live: Arc::clone(known), at }));
-        serves.then_some(Self { live, at })
+        if !shown.is_header || !(shown.is_good(now) || Self::is_asked_for(known, at, is_usable)) {
+            return None;
+        }
+        Some(Self { live, at })
+    }
+
+    /// Apart, so that who has a good one does not carry it along.
+    #[cold]
+    fn is_asked_for(known: &Arc<Live>, at: At, is_usable: impl FnOnce(&InUse) -> bool) -> bool {
+        is_usable(&InUse { live: Arc::clone(known), at })
     }
 }
 
