@@ -43,6 +43,8 @@ const SKEW: Duration = Duration::from_secs(60);
 
 impl Live {
     pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>, follows_refusal: bool) -> Self {
+        let record = entry.record.sharing(client.issuer(), client.id());
+        let entry = GrantEntry { record, ..entry };
         let tokens = entry.record.tokens();
         let origins = client.origins_of(tokens);
         let party = client.bearer(tokens.access_token().clone(), &origins);

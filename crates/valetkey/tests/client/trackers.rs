@@ -335,7 +335,7 @@ fn stale_adopter_of_a_login_with_another_key_proves_that_one() {
     let store = MemoryStore::new();
     let client = || -> Client { block_on(builder(&provider).dpop().build()).unwrap() };
     let (one, two) = (client(), client());
-    let (here, there) = (one.sessions(store.clone()), two.sessions(store.clone()));
+    let (here, there) = (one.sessions(store.clone()), two.sessions(store));
     block_on(here.save("alice", &sign_in(&one, &provider).unwrap())).unwrap();
     let stale = open(&there);
     block_on(here.save("alice", &sign_in(&one, &provider).unwrap())).unwrap();
