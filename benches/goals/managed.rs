@@ -5,11 +5,15 @@ use valetkey_http::block_on;
 use crate::{
     contender::Contender,
     goal::Goal,
-    many::{Many, SESSIONS, TOKEN_BYTES},
+    many::{Many, REFRESH_TOKEN_LENGTH, SESSIONS},
     measure::Allocations,
     rounds::{Rounds, fastest},
+    session::TOKEN_LENGTH,
     stopwatch::start,
 };
+
+/// Bytes of the texts of one session's tokens.
+const TOKEN_BYTES: usize = TOKEN_LENGTH + REFRESH_TOKEN_LENGTH;
 
 pub(crate) fn goals(rounds: &Rounds, allocations: &Allocations, measures: bool) -> Vec<Goal> {
     let count = if measures { SESSIONS } else { 10 };

@@ -26,9 +26,7 @@ use crate::{
 /// How many there are when it is measured.
 pub(crate) const SESSIONS: usize = 100_000;
 /// Characters of the refresh token.
-const REFRESH_TOKEN_LENGTH: usize = 44;
-/// Bytes of the texts of one session's tokens.
-pub(crate) const TOKEN_BYTES: usize = TOKEN_LENGTH + REFRESH_TOKEN_LENGTH;
+pub(crate) const REFRESH_TOKEN_LENGTH: usize = 44;
 
 /// The sessions of a client whose store has a grant of each account.
 pub(crate) struct Many(Sessions);
