@@ -60,7 +60,29 @@ pub struct Sessions {
     client: Client,
     store: Arc<dyn Store>,
     /// Those that are open in this process, so that an account has one.
-    open: Arc<Mutex<HashMap<StoreKey, WeakSession>>>,
+    open: Arc<Mutex<Opened>>,
+}
+
+#[derive(Default)]
+struct Opened {
+    sessions: HashMap<StoreKey, WeakSession>,
+    /// At how many those are swept out that nobody holds any more.
+    swept_at: usize,
+}
+
+impl Opened {
+    fn get(&self, key: &StoreKey) -> Option<Session> {
+        self.sessions.get(key).and_then(WeakSession::upgrade)
+    }
+
+    fn insert(&mut self, key: StoreKey, session: &Session) {
+        if self.sessions.len() >= self.swept_at {
+            self.sessions.retain(|_, session| session.upgrade().is_some());
+            // Once in as many as there are: that costs each a step or two.
+            self.swept_at = (2 * self.sessions.len()).max(64);
+        }
+        self.sessions.insert(key, session.downgrade());
+    }
 }
 
 /// How often a write is tried again that somebody else came before.
@@ -100,7 +122,7 @@ impl Sessions {
             let record = record.clone().with_generation(renewals.max(record.generation()));
             let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
             if shared.put(&entry).await? == Put::Written {
-                self.opened().insert(shared.key.clone(), session.downgrade());
+                self.opened().insert(shared.key.clone(), session);
                 session.share(entry, shared);
                 return Ok(());
             }
@@ -117,7 +139,7 @@ impl Sessions {
     /// sign in again. `Store`: it cannot be read. Otherwise as [`Client::restore`].
     pub async fn open(&self, account: &str) -> Result<Option<Session>> {
         let shared = self.shared(account)?;
-        let known = self.opened().get(&shared.key).and_then(WeakSession::upgrade);
+        let known = self.opened().get(&shared.key);
         // One that has ended may still be held by others: the user may have signed in again elsewhere.
         if known.as_ref().is_some_and(|known| !known.has_ended()) {
             return Ok(known);
@@ -131,13 +153,12 @@ impl Sessions {
                 let session = self.client.restore_at(entry, shared.clone())?;
                 let mut opened = self.opened();
                 // Somebody may have opened it meanwhile. One that has ended with these very tokens is not asked for again.
-                if let Some(known) = opened.get(&shared.key).and_then(WeakSession::upgrade)
+                if let Some(known) = opened.get(&shared.key)
                     && !known.has_ended_before(&record)
                 {
                     return Ok(Some(known));
                 }
-                opened.retain(|_, session| session.upgrade().is_some());
-                opened.insert(shared.key, session.downgrade());
+                opened.insert(shared.key, &session);
                 Ok(Some(session))
             }
         }
@@ -173,7 +194,7 @@ impl Sessions {
         let Some(entry) = shared.end(Ended::LoggedOut).await? else {
             return Ok(None);
         };
-        let known = self.opened().remove(&shared.key).and_then(|session| session.upgrade());
+        let known = self.opened().sessions.remove(&shared.key).and_then(|session| session.upgrade());
         let session = match known {
             Some(session) => session,
             None => self.client.restore(entry.record)?,
@@ -228,7 +249,7 @@ impl Sessions {
         Ok(Shared { store: Arc::clone(&self.store), key, owner })
     }
 
-    fn opened(&self) -> MutexGuard<'_, HashMap<StoreKey, WeakSession>> {
+    fn opened(&self) -> MutexGuard<'_, Opened> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

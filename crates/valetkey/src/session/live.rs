@@ -63,6 +63,8 @@ const SKEW: Duration = Duration::from_secs(60);
 impl Live {
     /// The tokens of this entry.
     pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>) -> Self {
+        let record = entry.record.sharing(client.issuer(), client.id());
+        let entry = GrantEntry { record, ..entry };
         let whole = Shown::new(client, Arc::clone(entry.record.tokens()));
         let parts = entry.record.parts().iter().map(|tokens| Shown::new(client, Arc::clone(tokens)));
         let parts = parts.collect();
