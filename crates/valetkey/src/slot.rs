@@ -179,10 +179,12 @@ struct Pilot<T> {
 }
 
 impl<T> Pilot<T> {
-    /// Publishes what the work brought, before anybody hears of it; dropping clears the way for the next.
-    fn land(self, answer: &Answer<T>) {
-        let Some(slot) = self.slot.upgrade() else { return };
+    /// Publishes what the work brought, before anybody hears of it, and clears the way for the next in one step: whoever
+    /// finds the new value wanting at once must not be given it again.
+    fn land(mut self, answer: &Answer<T>) {
+        let Some(slot) = std::mem::take(&mut self.slot).upgrade() else { return };
         let mut traffic = slot.traffic();
+        traffic.flight = None;
         match answer {
             Ok(value) => {
                 slot.value.store(Some(Arc::clone(value)));
@@ -199,7 +201,7 @@ impl<T> Pilot<T> {
 }
 
 impl<T> Drop for Pilot<T> {
-    /// Also when an executor drops the task half done: the next caller must be able to begin anew.
+    /// An executor drops the task half done: the next caller must be able to begin anew.
     fn drop(&mut self) {
         if let Some(slot) = self.slot.upgrade() {
             slot.traffic().flight = None;
