@@ -27,13 +27,15 @@
 mod apis;
 mod grants;
 mod openid;
+mod registration;
+mod sessions;
 mod targets;
 
 use std::sync::Arc;
 
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
-    Exchange, Result,
+    Exchange, Result, Timestamp,
     oauth2::{
         assertion::{Assertion, ServiceAccount},
         authorization::{AuthorizationUrl, Callback, PendingAuthorization},
@@ -46,6 +48,8 @@ use valetkey_proto::{
 
 pub use apis::{ProtectedResource, ResourceServer};
 pub use grants::{Legacy, PasswordLogin};
+pub use registration::Registrar;
+pub use sessions::Sessions;
 pub use valetkey_http::block_on;
 
 use crate::{Attached, Bearer, ClientBuilder, TokenKeeper, Verdict};
@@ -251,6 +255,12 @@ impl DeviceLogin {
     #[must_use]
     pub fn verification_uri_complete(&self) -> Option<&str> {
         self.0.verification_uri_complete()
+    }
+
+    /// Until when the user may come.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.expires_at()
     }
 
     /// Waits until the user has decided.
