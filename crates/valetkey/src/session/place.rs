@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::{Either, select};
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Result,
+    Result, Timestamp,
     oauth2::token::{
         TokenRecord,
         refresh::{Ended, Entry, Report, Standing},
@@ -80,6 +80,11 @@ impl Place {
         let Some(Shared { store, key, owner }) = self.store() else { return Ok(Report::Leased) };
         let is_ours = store.lease(&key, &owner, LEASE).await?;
         Ok(if is_ours { Report::Leased } else { Report::Held })
+    }
+
+    /// Whether a lease of this time may be over soon, or is. A clock that stepped back says nothing.
+    pub(super) fn is_late(&self, leased: Timestamp, now: Timestamp) -> bool {
+        self.store().is_some() && (now < leased || now - leased > LEASE / 2)
     }
 
     pub(super) async fn load(&self) -> Result<Report<TokenRecord>> {

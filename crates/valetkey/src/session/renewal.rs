@@ -112,15 +112,24 @@ impl Work {
         for _ in 0..ADOPTIONS {
             let mut refresh = Refresh::new(held, Manner::new());
             let (mut report, mut failure) = (Report::Go, None);
+            let mut leased = self.client.runtime().now();
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
                     Deed::Done(outcome) => break outcome,
-                    Deed::Lease => self.place.lease().await,
+                    Deed::Lease => {
+                        leased = self.client.runtime().now();
+                        self.place.lease().await
+                    }
                     Deed::Load => self.place.load().await,
                     Deed::Put(entry) => self.place.put(entry).await,
                     Deed::Wait(time) => {
                         self.place.holding(self.backend().sleep(time), self.backend()).await;
                         Ok(Report::Go)
+                    }
+                    // Nobody drove this on, or the machine slept: another may have the lease by now, and have asked.
+                    Deed::Ask(_) if self.place.is_late(leased, self.client.runtime().now()) => {
+                        failure = Some(busy());
+                        Ok(Report::Unspent)
                     }
                     Deed::Ask(record) => match self.place.holding(self.ask(&record), self.backend()).await {
                         Ok(tokens) => Ok(Report::Tokens(record.renewed(tokens))),
