@@ -86,6 +86,10 @@ impl Sessions {
             // What cannot be read is not written over.
             let before = shared.load().await?;
             let (generation, renewals) = match &before {
+                // What somebody is getting at this moment is older, too.
+                Some(Entry { generation, standing: Standing::InFlight { .. }, record }) => {
+                    (*generation, record.generation() + 2)
+                }
                 Some(entry) => (entry.generation, entry.record.generation() + 1),
                 None => (0, 0),
             };

@@ -9,10 +9,10 @@ use std::{
 use futures_util::future::{Either, select};
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Result, Timestamp,
+    Result,
     oauth2::token::{
         TokenRecord,
-        refresh::{Ended, Entry, Report, Standing},
+        refresh::{Ended, Entry, Manner, Report, Standing},
     },
 };
 
@@ -82,9 +82,11 @@ impl Place {
         Ok(if is_ours { Report::Leased } else { Report::Held })
     }
 
-    /// Whether a lease of this time may be over soon, or is. A clock that stepped back says nothing.
-    pub(super) fn is_late(&self, leased: Timestamp, now: Timestamp) -> bool {
-        self.store().is_some() && (now < leased || now - leased > LEASE / 2)
+    /// How its grant is renewed.
+    pub(super) fn manner(&self) -> Manner {
+        let mut manner = Manner::new();
+        manner.lease = self.store().map(|_| LEASE);
+        manner
     }
 
     pub(super) async fn load(&self) -> Result<Report<TokenRecord>> {

@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use valetkey_http::{Backend, Sent};
 use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, Reason, Result,
+    Advice, Error, ErrorCode, ErrorKind, Reason, Result, Window,
     oauth2::{
         assertion::Assertion,
         binding::Dpop,
         grant::RefreshTokenGrant,
         token::{
             TokenRecord, TokenResponse, TokenSet,
-            refresh::{Deed, Ended, Entry, Manner, Outcome, Refresh, Report, Standing},
+            refresh::{Deed, Ended, Entry, Outcome, Refresh, Report, Standing},
         },
     },
 };
@@ -110,31 +110,23 @@ impl Work {
     /// Does what the transaction says until it is over.
     async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
         for _ in 0..ADOPTIONS {
-            let mut refresh = Refresh::new(held, Manner::new());
+            let mut refresh = Refresh::new(held, self.place.manner());
             let (mut report, mut failure) = (Report::Go, None);
-            let mut leased = self.client.runtime().now();
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
                     Deed::Done(outcome) => break outcome,
-                    Deed::Lease => {
-                        leased = self.client.runtime().now();
-                        self.place.lease().await
-                    }
+                    Deed::Lease => self.place.lease().await,
                     Deed::Load => self.place.load().await,
                     Deed::Put(entry) => self.place.put(entry).await,
                     Deed::Wait(time) => {
                         self.place.holding(self.backend().sleep(time), self.backend()).await;
                         Ok(Report::Go)
                     }
-                    // Nobody drove this on, or the machine slept: another may have the lease by now, and have asked.
-                    Deed::Ask(_) if self.place.is_late(leased, self.client.runtime().now()) => {
-                        failure = Some(busy());
-                        Ok(Report::Unspent)
-                    }
-                    Deed::Ask(record) => match self.place.holding(self.ask(&record), self.backend()).await {
+                    Deed::Ask(record, window) => match self.ask_held(&record, window).await {
                         Ok(tokens) => Ok(Report::Tokens(record.renewed(tokens))),
                         Err(Failed { report, error }) => {
-                            failure = Some(error);
+                            // What is late begins anew.
+                            failure = Some(error).filter(|_| report != Report::Late);
                             Ok(report)
                         }
                     },
@@ -195,9 +187,21 @@ impl Work {
         Live::new(&self.client, entry, self.follows_refusal)
     }
 
+    /// Asks the server, and keeps the lease up as long as that takes.
+    async fn ask_held(&self, record: &TokenRecord, window: Window) -> Result<TokenSet, Failed> {
+        let asked = self.place.holding(self.ask(record, window), self.backend()).await;
+        asked.map_err(|failed| match failed.report {
+            // Nobody drove this on, or the machine slept: another may have the lease by now, and have asked.
+            Report::Unspent if !window.contains(self.client.runtime().now()) => {
+                Failed { report: Report::Late, ..failed }
+            }
+            _ => failed,
+        })
+    }
+
     /// Asks the server once, by the refresh token of this record.
-    async fn ask(&self, record: &TokenRecord) -> Result<TokenSet, Failed> {
-        let (relation, response) = self.exchange(record).await.map_err(Failed::of)?;
+    async fn ask(&self, record: &TokenRecord, window: Window) -> Result<TokenSet, Failed> {
+        let (relation, response) = self.exchange(record, window).await.map_err(Failed::of)?;
         // It was used up, whatever came of it.
         let renewed = record.tokens().renewed(&response).map_err(|error| match error.reason() {
             Reason::TokenNotBound => Failed { report: Report::Worthless, error },
@@ -218,7 +222,7 @@ impl Work {
         }
     }
 
-    async fn exchange(&self, record: &TokenRecord) -> Result<(Arc<Relation>, TokenResponse)> {
+    async fn exchange(&self, record: &TokenRecord, window: Window) -> Result<(Arc<Relation>, TokenResponse)> {
         let refresh_token = record.tokens().refresh_token().ok_or_else(missing)?.clone();
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
@@ -227,7 +231,8 @@ impl Work {
         for resource in record.tokens().requested().resources() {
             grant = grant.with_resource(resource.clone())?;
         }
-        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
+        let response = self.client.call_within(window, &relation, grant, self.dpop.clone()).await;
+        let response = response.map_err(lost_or_not)?;
         Ok((relation, response))
     }
 

@@ -36,21 +36,21 @@ fn program(provider: &Provider, store: &MemoryStore) -> Sessions {
 }
 
 /// Alice, signed in by one program and kept.
-fn alice(sessions: &Sessions, provider: &Provider) -> Session {
+pub(crate) fn alice(sessions: &Sessions, provider: &Provider) -> Session {
     let session = sign_in(&client(provider), provider).unwrap();
     block_on(sessions.save("alice", &session)).unwrap();
     session
 }
 
-fn open(sessions: &Sessions) -> Session {
+pub(crate) fn open(sessions: &Sessions) -> Session {
     block_on(sessions.open("alice")).unwrap().expect("she is signed in")
 }
 
-fn call(session: &Session, provider: &Provider) -> Result<u16> {
+pub(crate) fn call(session: &Session, provider: &Provider) -> Result<u16> {
     block_on(session.send(get(provider.api("me")))).map(|response| response.status().as_u16())
 }
 
-fn key(provider: &Provider) -> StoreKey {
+pub(crate) fn key(provider: &Provider) -> StoreKey {
     let client = client(provider);
     let server = block_on(client.server()).unwrap();
     let id = valetkey::oauth2::client::ClientId::parse("app").unwrap();
