@@ -45,6 +45,8 @@ impl Grace {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) days: u64,
+    /// Days that did not hold; of these there are no other figures.
+    pub(crate) wrong: u64,
     pub(crate) calls: u64,
     pub(crate) failed_calls: u64,
     pub(crate) refreshes: u64,
@@ -57,11 +59,14 @@ pub(crate) struct Figures {
     /// Calls by a session of an earlier sign-in that was still open.
     pub(crate) stale: u64,
     pub(crate) log_outs: u64,
+    /// Refresh tokens that were sent without the lease, because a clock was set back by as long as the program stood still.
+    pub(crate) hidden: u64,
 }
 
 impl Figures {
     pub(crate) fn add(&mut self, day: Self) {
         self.days += day.days;
+        self.wrong += day.wrong;
         self.calls += day.calls;
         self.failed_calls += day.failed_calls;
         self.refreshes += day.refreshes;
@@ -72,6 +77,7 @@ impl Figures {
         self.lost_twice += day.lost_twice;
         self.stale += day.stale;
         self.log_outs += day.log_outs;
+        self.hidden += day.hidden;
     }
 }
 
@@ -144,7 +150,9 @@ impl Day {
         let ledger = Arc::<Mutex<Ledger>>::default();
         lock(&ledger).is_harsh = grace == Grace::None;
         let below = MemoryStore::with_clock(move || provider.now());
-        let shelf = Shelf { world: world.clone(), below, ledger: Arc::clone(&ledger), down: Arc::default() };
+        let (down, skew) = (Arc::default(), Arc::default());
+        let shelf =
+            Shelf { world: world.clone(), below, ledger: Arc::clone(&ledger), owner: None, skew, down };
         let (found, random) = (Arc::default(), Arc::new(SeededRandom::labelled(seed, "programs")));
         let mut day = Self { world, grace, shelf, ledger, programs: Vec::new(), found, random, restarts: 0 };
         for number in 0..=usize::from(day.world.roll(3) > 0) {
@@ -158,8 +166,9 @@ impl Day {
         let owner = Some((number, starts));
         let has_executor = self.world.roll(2) == 0;
         let (world, ledger) = (self.world.clone(), Arc::clone(&self.ledger));
+        let shelf = Shelf { owner, skew: Arc::clone(&skew), ..self.shelf.clone() };
         let machine = Machine { world, ledger, skew, owner, has_executor };
-        let sessions = self.client(machine.clone()).sessions(self.shelf.clone());
+        let sessions = self.client(machine.clone()).sessions(shelf);
         Program { number, starts, machine, sessions, held: Arc::default() }
     }
 
@@ -246,7 +255,6 @@ impl Day {
         let at = usize::try_from(self.world.roll(self.programs.len() as u64)).expect("it is small");
         let Program { number, starts, machine, .. } = &self.programs[at];
         self.world.kill(machine.owner);
-        lock(&self.ledger).died(machine.owner);
         self.restarts += 1;
         self.programs[at] = self.start(*number, starts + 1, Arc::clone(&machine.skew));
     }
@@ -311,6 +319,7 @@ impl Day {
     fn judge(self) -> Result<Figures, String> {
         let (ledger, found) = (lock(&self.ledger), lock(&self.found));
         let mut wrong = found.wrong.clone();
+        wrong.extend(ledger.wrong.iter().cloned());
         for asked in &ledger.asked {
             let may_count = |other: &&Asked| other.token == asked.token && !other.is_unspent;
             let count = ledger.asked.iter().filter(may_count).count();
@@ -335,6 +344,8 @@ impl Day {
             lost_twice: found.lost_twice.len() as u64,
             stale: found.stale,
             log_outs: found.log_outs,
+            hidden: ledger.hidden,
+            wrong: 0,
         })
     }
 }
@@ -445,7 +456,9 @@ impl Call {
                     |(token, at): &(String, Duration)| *token == asked.token && *at >= asked.at + grace;
                 asked.new.is_some() && !asked.is_kept && ledger.refused.iter().any(is_late)
             }),
-            Reason::OutcomeUnknown => ledger.asked.iter().any(|asked| asked.is_lost && ledger.losses(asked) > 1),
+            Reason::OutcomeUnknown => {
+                ledger.asked.iter().any(|asked| asked.is_lost && ledger.losses(asked) > 1)
+            }
             _ => false,
         };
         drop(ledger);

@@ -51,14 +51,25 @@ pub(crate) struct Asked {
     /// Whether its program knows that the server has not acted.
     pub(crate) is_unspent: bool,
     pub(crate) is_kept: bool,
+    /// Whether its program has heard of it, and whether it has written so.
+    is_heard: bool,
+    is_noted: bool,
     owner: Owner,
+}
+
+/// Who has the lease, since when and until when, and how wrong its clock was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    pub(crate) owner: Owner,
+    pub(crate) until: Duration,
+    pub(crate) skew: i64,
 }
 
 /// What everybody does to the grants.
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) asked: Vec<Asked>,
-    /// Which refresh tokens a program had in doubt when it died, and which could not be written.
+    /// Refresh tokens that were sent again although nobody had written what came of the time before.
     pub(crate) doubts: Vec<String>,
     /// Refresh tokens that were refused, and when.
     pub(crate) refused: Vec<(String, Duration)>,
@@ -69,6 +80,11 @@ pub(crate) struct Ledger {
     /// Whether a request whose answer was lost is followed by another one that may be lost.
     pub(crate) is_harsh: bool,
     pub(crate) happened: u64,
+    pub(crate) lease: Option<Lease>,
+    /// What must not have been sent.
+    pub(crate) wrong: Vec<String>,
+    /// How often a clock that was stepped by just as long as a program stood still hid that.
+    pub(crate) hidden: u64,
 }
 
 impl Ledger {
@@ -83,16 +99,34 @@ impl Ledger {
         trouble
     }
 
+    /// A program sends a refresh token: the lease must be its own. What came of it before, and nobody wrote, is in doubt.
+    fn sends(&mut self, token: &str, owner: Owner, skew: i64, now: Duration) {
+        match self.lease {
+            Some(lease) if lease.owner == owner && now <= lease.until => {}
+            Some(lease) if lease.owner == owner && lease.skew != skew => self.hidden += 1,
+            lease => {
+                self.wrong.push(format!("{owner:?} sent a token without the lease: {lease:?} (at {now:?})"))
+            }
+        }
+        for asked in self.asked.iter_mut().filter(|asked| asked.token == token && !asked.is_noted) {
+            asked.is_noted = true;
+            self.doubts.push(token.to_owned());
+        }
+    }
+
+    /// A program has written this.
+    pub(crate) fn wrote(&mut self, owner: Owner, text: &str) {
+        for asked in &mut self.asked {
+            let is_new = asked.new.as_ref().is_some_and(|new| text.contains(new.as_str()));
+            asked.is_kept |= is_new;
+            asked.is_noted |=
+                asked.owner == owner && asked.is_heard && (is_new || text.contains(&asked.token));
+        }
+    }
+
     /// How many answers to the refresh token of this request were lost.
     pub(crate) fn losses(&self, asked: &Asked) -> usize {
         self.asked.iter().filter(|other| other.token == asked.token && other.is_lost).count()
-    }
-
-    /// A program dies: what it asked and has not heard of is in doubt.
-    pub(crate) fn died(&mut self, owner: Owner) {
-        for asked in self.asked.iter_mut().filter(|asked| asked.owner == owner && !asked.is_kept) {
-            self.doubts.push(asked.token.clone());
-        }
     }
 }
 
@@ -126,7 +160,11 @@ impl Machine {
             Some(Trouble::Failing) => return Ok(answer(500, None)),
             _ => {}
         }
+        let is_revocation = request.uri().path() == "/revoke";
         let response = self.world.provider.send(request, limits).await?;
+        if is_revocation {
+            lock(&self.ledger).access.clear();
+        }
         if let Some(at) = asked {
             self.note(at, &response);
         }
@@ -179,8 +217,10 @@ impl Backend for Machine {
             let asked = token.map(|token| {
                 let is_lost = trouble.is_some_and(Trouble::is_ambiguous);
                 let (owner, at) = (self.owner, departed);
-                let (new, is_unspent, is_kept) = (None, false, false);
-                ledger.asked.push(Asked { token, at, new, is_lost, is_unspent, is_kept, owner });
+                ledger.sends(&token, owner, self.skew.load(Ordering::Relaxed), at);
+                let (new, is_unspent, is_kept, is_heard, is_noted) = (None, false, false, false, false);
+                let asked = Asked { token, at, new, is_lost, is_unspent, is_kept, is_heard, is_noted, owner };
+                ledger.asked.push(asked);
                 ledger.asked.len() - 1
             });
             (trouble, asked)
@@ -202,6 +242,8 @@ impl Backend for Machine {
             let asked = &mut lock(&self.ledger).asked[at];
             asked.is_lost |= outcome.as_ref().is_err_and(|failure| failure.sent() == Sent::Maybe);
             asked.is_unspent = !asked.is_lost && trouble.is_some();
+            asked.is_heard = true;
+            asked.is_noted |= asked.is_unspent;
         }
         outcome
     }

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,8 +17,8 @@ use valetkey::{
 };
 
 use crate::{
-    network::Ledger,
-    world::{World, lock},
+    network::{Lease, Ledger},
+    world::{self, World, lock},
 };
 
 #[derive(Clone)]
@@ -23,6 +26,9 @@ pub(crate) struct Shelf {
     pub(crate) world: World,
     pub(crate) below: MemoryStore,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
+    /// Whose way to it this is, and how wrong its clock is.
+    pub(crate) owner: world::Owner,
+    pub(crate) skew: Arc<AtomicI64>,
     /// Until when it fails.
     pub(crate) down: Arc<Mutex<Duration>>,
 }
@@ -35,19 +41,6 @@ impl Shelf {
             return Err(Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("of this day"));
         }
         Ok(())
-    }
-
-    /// What a write says of the tokens that were asked for.
-    fn note(&self, text: &str, is_written: bool) {
-        let mut ledger = lock(&self.ledger);
-        let ledger = &mut *ledger;
-        for asked in &mut ledger.asked {
-            let is_new = asked.new.as_ref().is_some_and(|new| text.contains(new.as_str()));
-            asked.is_kept |= is_new && is_written;
-            if !is_written && text.contains(&asked.token) {
-                ledger.doubts.push(asked.token.clone());
-            }
-        }
     }
 }
 
@@ -67,13 +60,10 @@ impl Store for Shelf {
         text: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<Put> {
-        if let Err(error) = self.way().await {
-            self.note(text.expose(), false);
-            return Err(error);
-        }
+        self.way().await?;
         let put = self.below.put(key, generation, text, lifetime).await;
         if matches!(put, Ok(Put::Written)) {
-            self.note(text.expose(), true);
+            lock(&self.ledger).wrote(self.owner, text.expose());
         }
         self.way().await?;
         put
@@ -92,6 +82,10 @@ impl Store for Shelf {
     async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
         self.way().await?;
         let is_ours = self.below.lease(key, owner, time).await;
+        if matches!(is_ours, Ok(true)) {
+            let (until, skew) = (self.world.now() + time, self.skew.load(Ordering::Relaxed));
+            lock(&self.ledger).lease = Some(Lease { owner: self.owner, until, skew });
+        }
         self.way().await?;
         is_ours
     }

@@ -237,7 +237,7 @@ impl Session {
         let response = run(call(&live), runtime).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             live.accept();
-        } else if !live.may_be_refused() {
+        } else if !live.may_be_refused(runtime.now()) {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
         }
         Ok(response)
@@ -358,8 +358,8 @@ impl Session {
             return Ok(Verdict::Again);
         }
         // One that has expired under way is refused for that.
-        let was_good = used.is_good(self.0.client.runtime().backend().now());
-        if was_good && !used.may_be_refused() {
+        let now = self.0.client.runtime().backend().now();
+        if used.is_good(now) && !used.may_be_refused(now.into()) {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }

@@ -87,10 +87,7 @@ impl Sessions {
             let before = shared.load().await?;
             let (generation, renewals) = match &before {
                 // What somebody is getting at this moment is older, too.
-                Some(Entry { generation, standing: Standing::InFlight { .. }, record }) => {
-                    (*generation, record.generation() + 2)
-                }
-                Some(entry) => (entry.generation, entry.record.generation() + 1),
+                Some(entry) => (entry.generation, entry.record.generation() + 2),
                 None => (0, 0),
             };
             // It is newer than what was there, whatever it was renewed before.

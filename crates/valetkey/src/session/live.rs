@@ -35,6 +35,9 @@ pub(super) struct Live {
 /// How far in the future a token may have been issued before its age is doubted.
 const SKEW: Duration = Duration::from_secs(60);
 
+/// How long a token is new that an API refuses.
+const NEW: Duration = Duration::from_secs(300);
+
 impl Live {
     pub(super) fn new(client: &Client, entry: GrantEntry, follows_refusal: bool) -> Self {
         let tokens = entry.record.tokens();
@@ -65,9 +68,10 @@ impl Live {
     }
 
     /// Whether an API that refuses the access token may mean the token: one that was got for this very reason,
-    /// and never taken, is not exchanged again.
-    pub(super) fn may_be_refused(&self) -> bool {
-        !self.follows_refusal || self.accepted.load(Ordering::Relaxed)
+    /// and never taken, is not exchanged again at once. Later it may have expired, by another clock than ours.
+    pub(super) fn may_be_refused(&self, now: Timestamp) -> bool {
+        let is_new = now - self.tokens().issued_at() < NEW;
+        !self.follows_refusal || self.accepted.load(Ordering::Relaxed) || !is_new
     }
 }
 

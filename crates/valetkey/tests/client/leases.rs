@@ -111,7 +111,8 @@ impl Two {
         let store = MemoryStore::with_clock(move || clock.now());
         let one = block_on(crate::builder_over(Slow(provider.clone()), &provider).build()).unwrap();
         let (one, two) = (one.sessions(Slow(store.clone())), client(&provider).sessions(store.clone()));
-        let (first, second) = (alice(&one, &provider), open(&two));
+        drop(alice(&two, &provider));
+        let (first, second) = (open(&one), open(&two));
         provider.advance(2 * HOUR);
         Self { provider, store, first, second }
     }

@@ -74,6 +74,18 @@ fn r_down_an_api_that_does_not_answer_says_nothing_of_the_grant() {
 }
 
 #[test]
+fn r_clock_a_new_token_that_an_api_refuses_is_exchanged_once_in_five_minutes() {
+    let provider = Provider::new();
+    let session = sign_in(&client(&provider), &provider).unwrap();
+    provider.set_fault(fault("resource-401-once").times(1000));
+    for (later, refreshes) in [(0, 1), (0, 1), (299, 1), (1, 2), (1, 2), (300, 3)] {
+        provider.advance(Duration::from_secs(later));
+        assert_eq!(block_on(session.send(get(provider.api("me")))).unwrap().status(), 401);
+        assert_eq!(provider.count(Place::Token), 1 + refreshes, "after {later} s");
+    }
+}
+
+#[test]
 fn s_tk_13_a_refresh_rotates_and_a_reuse_ends_the_family() {
     let provider = Provider::new();
     let client = client(&provider);

@@ -460,19 +460,26 @@ impl<R: Renewed> Refresh<R> {
         let Some(found) = found else { return self.over(Outcome::Orphaned(entry.record)) };
         let (ours, theirs) = (entry.record.renewals(), found.record.renewals());
         let may_be_late = !self.lasts(now);
-        match found.standing {
-            Standing::Ended(Ended::LoggedOut) => self.over(Outcome::Orphaned(entry.record)),
+        if let Standing::Ended(why) = found.standing
+            && (theirs >= ours || why != Ended::OutcomeUnknown)
+        {
+            let is_orphaned = why == Ended::LoggedOut;
+            // Otherwise the server has ended the grant, and what it gave us with it.
+            let outcome = if is_orphaned { Outcome::Orphaned(entry.record) } else { Outcome::Ended(why) };
+            return self.over(outcome);
+        }
+        if found.record == entry.record {
             // The write that seemed to fail had not.
-            _ if found.record == entry.record => self.over(Outcome::Renewed { entry: found, kept: true }),
-            // The server has ended the grant, and what it gave us with it.
-            Standing::Ended(why @ (Ended::Refused | Ended::RotationLost)) => self.over(Outcome::Ended(why)),
+            self.over(Outcome::Renewed { entry: found, kept: true })
+        } else if theirs > ours || (theirs == ours && may_be_late) {
             // We stood still for so long that others went on; or the user has signed in again.
-            _ if theirs > ours || (theirs == ours && may_be_late) => self.over(Outcome::Adopted(found)),
-            // Somebody else is about to ask: what comes of that is the newer.
-            _ if may_be_late => self.over(Outcome::Renewed { entry, kept: false }),
+            self.over(Outcome::Adopted(found))
+        } else if may_be_late || !self.may_keep() {
+            // Whoever else is about to ask gets something newer.
+            self.over(Outcome::Renewed { entry, kept: false })
+        } else {
             // Ours came later than whatever else the server was asked.
-            _ if self.may_keep() => self.keep(Entry { generation: found.generation + 1, ..entry }),
-            _ => self.over(Outcome::Renewed { entry, kept: false }),
+            self.keep(Entry { generation: found.generation + 1, ..entry })
         }
     }
 
