@@ -27,9 +27,9 @@ use crate::{
 /// Any number of processes, on any number of machines, can have the same ones: of those who find a token too old one renews it,
 /// the others take over what it got, and a refresh token is used by one at a time. A log-out in one of them ends it in all.
 ///
-/// That holds where the backend has an executor ([`Backend::spawn`](valetkey_http::Backend::spawn)). Without one, a renewal whose
-/// caller goes away before it is done stands still until the next call; if another process renews meanwhile, it may then send
-/// the refresh token of before, for which a server that rotates them may end the grant. There, wait for calls to end.
+/// Where the backend has no executor ([`Backend::spawn`](valetkey_http::Backend::spawn)), a renewal whose caller goes away before it
+/// is done stands still until the next call. Once its lease is over it sends nothing; but what the server has answered meanwhile is
+/// lost to the others, as if the process had died. There, wait for calls to end.
 ///
 /// ```
 /// use valetkey::{Client, store::MemoryStore};
