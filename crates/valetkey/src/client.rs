@@ -5,6 +5,7 @@ mod authorize;
 mod back_channel;
 mod binding;
 mod builder;
+mod busy;
 mod credentials;
 mod device;
 mod direct;
@@ -36,7 +37,7 @@ use valetkey_proto::{
         grant::AuthorizationCodeGrant,
         resource::Placement,
         server::{Issuer, ServerMetadata},
-        token::{Strictness, TokenRecord, TokenSet},
+        token::{Strictness, TokenRecord, TokenSet, refresh::Manner},
     },
     oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
@@ -60,6 +61,7 @@ pub use saml::SamlBearer;
 use crate::{
     Runtime, kept,
     keys::KeyCache,
+    remembered::Remembered,
     run::run,
     session::{GrantEntry, Observer, Renewal, Session, Shared},
     slot::Slot,
@@ -109,6 +111,9 @@ struct Inner {
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+    manner: Manner,
+    /// The server has asked to be left alone.
+    busy: Remembered,
 }
 
 impl Client {
@@ -245,10 +250,7 @@ impl Client {
         if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
             return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
         }
-        match record.tokens().key() {
-            Some(kept) => self.kept_key(kept, relation.server()).map(Some),
-            None => Ok(None),
-        }
+        self.key_of(record.tokens())
     }
 
     /// Gets tokens in the client's own name.
@@ -349,6 +351,11 @@ impl Client {
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
         &self.0.observer
+    }
+
+    /// How users' tokens are renewed.
+    pub(crate) fn manner(&self) -> Manner {
+        self.0.manner
     }
 
     pub(crate) fn id(&self) -> &ClientId {

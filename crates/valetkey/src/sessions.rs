@@ -1,5 +1,7 @@
 //! Sessions that outlive a program, and that processes and machines share: many accounts in one store.
 
+mod keep_alive;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -16,6 +18,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use self::keep_alive::KeepAlive;
 use crate::{
     client::Client,
     session::{Session, Shared, WeakSession, ended},
@@ -86,7 +89,7 @@ impl Sessions {
             // What cannot be read is not written over.
             let before = shared.load().await?;
             let (generation, renewals) = match &before {
-                // What somebody is getting at this moment is older, too.
+                // Newer than what is there, and than what may be on its way to whoever renews it.
                 Some(entry) => (entry.generation, entry.record.generation() + 2),
                 None => (0, 0),
             };

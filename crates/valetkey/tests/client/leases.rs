@@ -19,8 +19,8 @@ use valetkey_testkit::{Effect, Expect, Fault, Place, Provider, block_on};
 
 use crate::{
     client, get,
-    renewal::HOUR,
-    sessions::{alice, call, key, open},
+    renewal::{HOUR, call},
+    sessions::{alice, key, open},
 };
 
 /// What is acted on at once, and answered a turn later. As a backend it has no executor.

@@ -1,20 +1,19 @@
 //! Tokens as a text that can be kept: a versioned record with its own shape, apart from the types in use.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    GrantedScope, Kept, TokenSet,
+    Kept, TokenSet,
+    part::{self, Told},
     refresh::{Ended, Standing},
 };
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{
-        AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer,
-    },
+    oauth2::{binding::KeptKey, client::ClientId, details, server::Issuer},
     oidc::IdToken,
     response::{
         members::{members, read_into},
@@ -22,7 +21,7 @@ use crate::{
         value::Text,
     },
     seal::{Label, SealingKeys},
-    secret::{AccessToken, RefreshToken, Secret, Wiped},
+    secret::{RefreshToken, Secret, Wiped},
     time::Timestamp,
 };
 
@@ -53,6 +52,9 @@ pub struct TokenRecord {
     client: ClientId,
     generation: u64,
     tokens: Arc<TokenSet>,
+    /// Access tokens for parts of what was granted.
+    parts: Vec<Arc<TokenSet>>,
+    account: Option<Arc<str>>,
     /// The text it was read from, if that has members which are not known here.
     others: Option<Bytes>,
 }
@@ -65,6 +67,7 @@ members! {
         v: Text<'de>,
         issuer: Text<'de>,
         client_id: Text<'de>,
+        account: Text<'de>,
         generation: u64,
         access_token: Text<'de>,
         refresh_token: Text<'de>,
@@ -77,6 +80,7 @@ members! {
         id_token: Text<'de>,
         requested: &'de RawValue,
         authorization_details: &'de RawValue,
+        parts: &'de RawValue,
         kept: Unique,
         in_flight_since: i64,
         answers_lost: u64,
@@ -88,7 +92,8 @@ impl TokenRecord {
     /// The tokens that this client holds of this issuer, renewed `generation` times.
     #[must_use]
     pub fn new(issuer: Issuer, client: ClientId, generation: u64, tokens: TokenSet) -> Self {
-        Self { issuer, client, generation, tokens: Arc::new(tokens), others: None }
+        let (tokens, parts) = (Arc::new(tokens), Vec::new());
+        Self { issuer, client, generation, tokens, parts, account: None, others: None }
     }
 
     /// The same record with newer tokens.
@@ -108,6 +113,13 @@ impl TokenRecord {
     #[must_use]
     pub fn with_generation(mut self, generation: u64) -> Self {
         self.generation = generation;
+        self
+    }
+
+    /// The same record, which says whose it is: a store that keeps many can tell that one was put in the place of another.
+    #[must_use]
+    pub fn with_account(mut self, account: Option<&str>) -> Self {
+        self.account = account.map(Arc::from);
         self
     }
 
@@ -131,6 +143,10 @@ impl TokenRecord {
     pub fn parse_shared(text: &str) -> Result<(Self, Standing)> {
         let mut wire = Wire::default();
         let has_others = read_into(&mut wire, text).map_err(|_| malformed())?;
+        if wire.v.as_deref().is_some_and(is_newer) {
+            return Err(malformed()
+                .with_detail("a token record of a newer version, for which this program is too old"));
+        }
         let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
         let standing = wire.standing().ok_or_else(malformed)?;
         Ok((Self::of_wire(wire, others).ok_or_else(malformed)?, standing))
@@ -138,29 +154,21 @@ impl TokenRecord {
 
     fn of_wire(wire: Wire<'_>, others: Option<Bytes>) -> Option<Self> {
         let key = KeptKey::of_members(&wire.v?, wire.dpop_jkt.as_deref(), wire.dpop_key.as_deref())?;
-        let access_token = &wire.access_token?;
-        // Some servers grant what nobody could ask for.
-        let scope = wire.scope.map(|text| Scope::tolerant(&text));
-        let scope = match (wire.scope_is_explicit, scope) {
-            (Some(true), Some(scope)) => GrantedScope::Explicit(scope),
-            (_, scope) => GrantedScope::Requested(scope),
+        let parts = part::read_all(wire.parts, key.as_ref())?;
+        let told = Told {
+            is_whole: true,
+            access_token: wire.access_token?,
+            issued_at: wire.issued_at?,
+            lifetime: wire.lifetime,
+            scope: wire.scope,
+            is_explicit: wire.scope_is_explicit,
+            requested: wire.requested,
+            details: wire.authorization_details,
         };
-        let mut tokens = TokenSet::restored(
-            if key.is_some() { AccessToken::dpop(access_token)? } else { AccessToken::bearer(access_token)? },
-            Timestamp::from_millis(wire.issued_at?),
-            wire.lifetime.map(Duration::from_secs),
-            wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
-            scope,
-            key,
-        );
-        let granted = wire.authorization_details.map(|granted| AuthorizationDetails::parse(granted.get()));
-        let granted = granted.transpose().ok()?;
-        let requested = Requested::of_record(wire.requested)?;
-        let requested = match tokens.scope() {
-            GrantedScope::Requested(scope) => requested.with_scope(scope.clone()),
-            GrantedScope::Explicit(_) => requested,
-        };
-        tokens = tokens.with_request_kept(requested, granted);
+        let mut tokens = told.tokens(key)?;
+        if let Some(text) = wire.refresh_token.filter(|text| !text.is_empty()) {
+            tokens = tokens.with_refresh_token(RefreshToken::new(&*text));
+        }
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
@@ -169,7 +177,9 @@ impl TokenRecord {
             tokens = tokens.with_kept(Kept::of_value(&kept)?);
         }
         let client = ClientId::parse(&wire.client_id?).ok()?;
-        Some(Self { issuer, client, generation: wire.generation?, tokens: Arc::new(tokens), others })
+        let (generation, tokens) = (wire.generation?, Arc::new(tokens));
+        let account = wire.account.map(|account| Arc::from(&*account));
+        Some(Self { issuer, client, generation, tokens, parts, account, others })
     }
 
     /// Writes it as a text.
@@ -187,34 +197,21 @@ impl TokenRecord {
             None => Map::new(),
         };
         let tokens = &self.tokens;
-        let scope = tokens.scope();
-        let explicit = matches!(scope, GrantedScope::Explicit(_));
         record.extend([
             ("v".to_owned(), version(tokens.key().is_some(), standing).into()),
             ("issuer".to_owned(), self.issuer.as_str().into()),
             ("client_id".to_owned(), self.client.as_str().into()),
             ("generation".to_owned(), self.generation.into()),
-            ("access_token".to_owned(), tokens.access_token().expose().into()),
             ("refresh_token".to_owned(), tokens.refresh_token().map(RefreshToken::expose).into()),
-            ("issued_at".to_owned(), tokens.issued_at().as_millis().into()),
-            ("lifetime".to_owned(), tokens.lifetime().map(|lifetime| lifetime.as_secs()).into()),
-            ("scope".to_owned(), scope.scope().map(Scope::as_str).into()),
-            ("scope_is_explicit".to_owned(), explicit.into()),
             ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
+        part::write_into(&mut record, tokens, true);
+        record.extend(self.account().map(|account| ("account".to_owned(), account.into())));
         record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
-        // Nothing twice: a record should be short.
-        let mut requested = tokens.requested().clone();
-        if !explicit {
-            requested = requested.with_scope(None);
-        }
-        let granted = tokens.authorization_details().map(AuthorizationDetails::to_value);
-        for (name, value) in [("requested", requested.to_value()), (details::NAME, granted)] {
-            match value {
-                Some(value) => drop(record.insert(name.to_owned(), value)),
-                None => drop(record.remove(name)),
-            }
+        record.remove("parts");
+        if !self.parts.is_empty() {
+            record.insert("parts".to_owned(), part::write_all(&self.parts));
         }
         // What stood there before is over.
         for name in ["in_flight_since", "answers_lost", "ended"] {
@@ -228,7 +225,9 @@ impl TokenRecord {
             ]),
             // The tokens are worth nothing, or should be.
             Standing::Ended(why) => {
-                for name in ["refresh_token", "id_token", "dpop_key", "kept", "requested", details::NAME] {
+                for name in
+                    ["refresh_token", "id_token", "dpop_key", "kept", "requested", "parts", details::NAME]
+                {
                     record.remove(name);
                 }
                 record.insert("access_token".to_owned(), "-".into());
@@ -276,7 +275,7 @@ impl TokenRecord {
         if self.issuer == *issuer && self.client == *client {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("token record"))
+            Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("a token record of another"))
         }
     }
 
@@ -292,6 +291,12 @@ impl TokenRecord {
         &self.client
     }
 
+    /// Whose they are, as the program calls them; `None` if nobody said.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
     /// How often they were renewed.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -303,11 +308,30 @@ impl TokenRecord {
     pub fn tokens(&self) -> &Arc<TokenSet> {
         &self.tokens
     }
+
+    /// The tokens for parts of what was granted ([`part`](Self::part)).
+    #[must_use]
+    pub fn parts(&self) -> &[Arc<TokenSet>] {
+        &self.parts
+    }
+
+    pub(super) fn with_parts(mut self, parts: Vec<Arc<TokenSet>>) -> Self {
+        self.parts = parts;
+        self
+    }
 }
 
 fn malformed() -> Error {
-    Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record")
+    Error::new(ErrorKind::Store, Reason::Malformed).with_detail("no token record, or one that was changed")
 }
+
+/// Whether a record is of a version that is not known yet.
+fn is_newer(version: &str) -> bool {
+    version.parse().is_ok_and(|version: u64| version > LATEST)
+}
+
+/// The latest version that is known.
+const LATEST: u64 = 3;
 
 fn version(is_bound: bool, standing: Standing) -> &'static str {
     match (standing, is_bound) {
@@ -343,6 +367,7 @@ impl PartialEq for TokenRecord {
     fn eq(&self, other: &Self) -> bool {
         self.generation == other.generation
             && self.tokens == other.tokens
+            && self.parts == other.parts
             && self.issuer == other.issuer
             && self.client == other.client
     }
