@@ -40,7 +40,8 @@ struct Inner {
     challenges: Vec<Challenge>,
     /// Shared, since it cannot be copied.
     failure: Option<Arc<Failure>>,
-    retry_after: Option<Duration>,
+    /// If it is another one than that of the reason.
+    advice: Option<Advice>,
 }
 
 /// Whose fault it is, coarsely.
@@ -241,7 +242,7 @@ pub enum Reason {
     Unreachable,
     /// The connection broke.
     ConnectionLost,
-    /// The request may have been acted on, and must not be sent again.
+    /// The request may have been acted on: a code or a refresh token may be used up, or what was asked of an API may be done.
     OutcomeUnknown,
     /// A deadline passed.
     TimedOut,
@@ -309,8 +310,8 @@ impl Error {
     /// What to do about it.
     #[must_use]
     pub fn advice(&self) -> Advice {
-        if let Some(time) = self.0.retry_after {
-            return Advice::RetryAfter(time);
+        if let Some(advice) = self.0.advice {
+            return advice;
         }
         if matches!(
             self.0.reason,
@@ -356,7 +357,7 @@ impl Error {
             response: None,
             challenges: Vec::new(),
             failure: None,
-            retry_after: None,
+            advice: None,
         }))
     }
 
@@ -387,7 +388,13 @@ impl Error {
     /// Adds how long to wait before trying again.
     #[must_use]
     pub fn with_retry_after(self, time: Duration) -> Self {
-        self.with(|inner| inner.retry_after = Some(time))
+        self.with_advice(Advice::RetryAfter(time))
+    }
+
+    /// Adds what to do about it, where that is not what one does about this cause.
+    #[must_use]
+    pub fn with_advice(self, advice: Advice) -> Self {
+        self.with(|inner| inner.advice = Some(advice))
     }
 
     /// Says whose fault it really is, by somebody who knows more.
@@ -562,7 +569,7 @@ impl Reason {
             Self::PendingExpired => "the sign-in was begun too long ago",
             Self::Unreachable => "the server could not be reached",
             Self::ConnectionLost => "the connection broke",
-            Self::OutcomeUnknown => "the outcome is unknown, and the request must not be sent again",
+            Self::OutcomeUnknown => "the outcome is unknown: the server may have acted on the request",
             Self::TimedOut => "a deadline passed",
             Self::StepUpFutile => {
                 "the API demands what the tokens have, or what was not granted when it was asked for"

@@ -28,7 +28,7 @@ use std::{
 
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Call, Error, ErrorKind, Exchange, Party, Reason, Result,
+    Call, Error, ErrorKind, Exchange, Party, Reason, Result, Window,
     endpoint::Origin,
     oauth2::{
         authorization::{AuthorizationResponse, Callback, PendingAuthorization},
@@ -314,7 +314,18 @@ impl Client {
         exchange: E,
         dpop: Option<Dpop>,
     ) -> Result<E::Output> {
-        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop);
+        self.call_within(Window::ALWAYS, relation, exchange, dpop).await
+    }
+
+    /// The same, and nothing is sent outside of this time.
+    pub(crate) async fn call_within<E: Exchange>(
+        &self,
+        window: Window,
+        relation: &Relation,
+        exchange: E,
+        dpop: Option<Dpop>,
+    ) -> Result<E::Output> {
+        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop).within(window);
         // In a box, so that the futures of callers do not carry all of it.
         Box::pin(run(call, &self.0.runtime)).await
     }

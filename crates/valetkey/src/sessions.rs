@@ -33,9 +33,9 @@ use crate::{
 /// Any number of processes, on any number of machines, can have the same ones: of those who find a token too old one renews it,
 /// the others take over what it got, and a refresh token is used by one at a time. A log-out in one of them ends it in all.
 ///
-/// That holds where the backend has an executor ([`Backend::spawn`](valetkey_http::Backend::spawn)). Without one, a renewal whose
-/// caller goes away before it is done stands still until the next call; if another process renews meanwhile, it may then send
-/// the refresh token of before, for which a server that rotates them may end the grant. There, wait for calls to end.
+/// Where the backend has no executor ([`Backend::spawn`](valetkey_http::Backend::spawn)), a renewal whose caller goes away before it
+/// is done stands still until the next call. Once its lease is over it sends nothing; but what the server has answered meanwhile is
+/// lost to the others, as if the process had died. There, wait for calls to end.
 ///
 /// ```
 /// use valetkey::{Client, store::MemoryStore};
@@ -102,10 +102,7 @@ impl Sessions {
             let before = shared.load().await?;
             let (generation, renewals) = match &before {
                 // Newer than what is there, and than what may be on its way to whoever renews it.
-                Some(entry) => {
-                    let under_way = u64::from(matches!(entry.standing, Standing::InFlight { .. }));
-                    (entry.generation, entry.record.generation() + 1 + under_way)
-                }
+                Some(entry) => (entry.generation, entry.record.generation() + 2),
                 None => (0, 0),
             };
             // It is newer than what was there, whatever it was renewed before.

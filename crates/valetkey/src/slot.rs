@@ -17,7 +17,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use futures_channel::oneshot;
 use futures_util::future::{FutureExt, Shared};
 use valetkey_http::{Backend, Task};
-use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp};
+use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp, Window};
 
 pub(crate) struct Slot<T>(Arc<Inner<T>>);
 
@@ -40,7 +40,8 @@ struct Traffic<T> {
 struct Refusal {
     error: Error,
     failures: u32,
-    until: Option<Timestamp>,
+    /// When nobody else asks; `None`: never. A clock that was set back ends it.
+    during: Option<Window>,
 }
 
 /// What there is for a caller.
@@ -102,7 +103,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     /// Whether there will be no other value: the last refusal is for good.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.traffic().refusal.as_ref().is_some_and(|refusal| refusal.until.is_none())
+        self.0.traffic().refusal.as_ref().is_some_and(|refusal| refusal.during.is_none())
     }
 
     /// Takes the value away for good: whoever wants it later gets this error. It waits for what is under way.
@@ -112,7 +113,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             let mut traffic = self.0.traffic();
             // Somebody may have begun anew meanwhile.
             if traffic.flight.is_none() {
-                traffic.refusal = Some(Refusal { error, failures: 0, until: None });
+                traffic.refusal = Some(Refusal { error, failures: 0, during: None });
                 return self.0.value.swap(None);
             }
         }
@@ -139,7 +140,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             return Join::Value(value);
         }
         if let Some(refusal) = &traffic.refusal
-            && refusal.until.is_none_or(|until| Timestamp::from(backend.now()) < until)
+            && refusal.during.is_none_or(|during| during.contains(backend.now().into()))
         {
             return Join::Refused(refusal.error.clone());
         }
@@ -192,9 +193,11 @@ impl<T> Pilot<T> {
             }
             Err(error) => {
                 let failures = traffic.refusal.as_ref().map_or(0, |refusal| refusal.failures) + 1;
-                let until =
-                    (slot.pause)(error, failures).map(|pause| Timestamp::from(self.backend.now()) + pause);
-                traffic.refusal = Some(Refusal { error: error.clone(), failures, until });
+                let from = Timestamp::from(self.backend.now());
+                // At the end of the pause it is over.
+                let last = |pause: Duration| from + pause - Duration::from_millis(1);
+                let during = (slot.pause)(error, failures).map(|pause| Window { from, until: last(pause) });
+                traffic.refusal = Some(Refusal { error: error.clone(), failures, during });
             }
         }
     }
@@ -311,9 +314,11 @@ mod tests {
             atomic::{AtomicUsize, Ordering},
         },
         task::Wake,
+        time::SystemTime,
     };
 
     use futures_util::future::join_all;
+    use valetkey_http::{Failure, Limits, Request, Response};
     use valetkey_testkit::{Provider, Spawning, block_on};
 
     use super::*;
@@ -506,6 +511,39 @@ mod tests {
         let values: Vec<_> =
             threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(values.iter().all(|value| value == &values[0]));
+    }
+
+    /// A backend of which nothing but the clock is used, in seconds.
+    struct Stepped(Arc<AtomicUsize>);
+
+    #[async_trait::async_trait]
+    impl Backend for Stepped {
+        async fn send(&self, _: Request, _: Limits) -> std::result::Result<Response, Failure> {
+            std::future::pending().await
+        }
+
+        async fn sleep(&self, _: Duration) {}
+
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed) as u64)
+        }
+    }
+
+    #[test]
+    fn r_clock_a_failure_is_not_remembered_by_a_clock_that_was_set_back() {
+        let clock = Arc::new(AtomicUsize::new(10_000));
+        let backend: Arc<dyn Backend> = Arc::new(Stepped(Arc::clone(&clock)));
+        let slot: Slot<u8> = Slot::new(None, |_, _| Some(Duration::from_secs(60)));
+        let failing = || async { Err(Error::new(ErrorKind::Server, Reason::ServerFailed)) };
+        block_on(slot.renew(None, &backend, failing)).unwrap_err();
+        for (now, is_asked) in [(10_059, false), (10_060, true), (6_400, true)] {
+            clock.store(now, Ordering::Relaxed);
+            let answer = block_on(slot.renew(None, &backend, || async { Ok(1) }));
+            assert_eq!(answer.is_ok(), is_asked, "{now}");
+            slot.0.value.store(None);
+            clock.store(10_000, Ordering::Relaxed);
+            block_on(slot.renew(None, &backend, failing)).unwrap_err();
+        }
     }
 
     #[test]

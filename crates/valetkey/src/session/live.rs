@@ -60,6 +60,9 @@ pub(super) struct Shown {
 /// How far in the future a token may have been issued before its age is doubted.
 const SKEW: Duration = Duration::from_secs(60);
 
+/// How long a token is new that an API refuses.
+const NEW: Duration = Duration::from_secs(300);
+
 impl Live {
     /// The tokens of this entry.
     pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>) -> Self {
@@ -188,9 +191,10 @@ impl Shown {
     }
 
     /// Whether an API that refuses the access token may mean the token: one that was got for this very reason,
-    /// and never taken, is not exchanged again.
-    pub(super) fn may_be_refused(&self) -> bool {
-        !self.follows_refusal.load(Ordering::Relaxed) || self.accepted.load(Ordering::Relaxed)
+    /// and never taken, is not exchanged again at once. Later it may have expired, by another clock than ours.
+    pub(super) fn may_be_refused(&self, now: Timestamp) -> bool {
+        let is_new = now - self.tokens.issued_at() < NEW;
+        !self.follows_refusal.load(Ordering::Relaxed) || self.accepted.load(Ordering::Relaxed) || !is_new
     }
 }
 

@@ -12,7 +12,7 @@ use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::token::{
         TokenRecord,
-        refresh::{Ended, Entry, Report, Standing},
+        refresh::{Ended, Entry, Manner, Report, Standing},
     },
 };
 
@@ -80,6 +80,12 @@ impl Place {
         let Some(Shared { store, key, owner }) = self.store() else { return Ok(Report::Leased) };
         let is_ours = store.lease(&key, &owner, LEASE).await?;
         Ok(if is_ours { Report::Leased } else { Report::Held })
+    }
+
+    /// How its grant is renewed, by somebody of this manner.
+    pub(super) fn manner(&self, mut manner: Manner) -> Manner {
+        manner.lease = self.store().map(|_| LEASE);
+        manner
     }
 
     pub(super) async fn load(&self) -> Result<Report<TokenRecord>> {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use valetkey_http::{Backend, Sent};
 use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, Reason, Result,
+    Advice, Error, ErrorCode, ErrorKind, Reason, Result, Window,
     oauth2::{
         Requested,
         assertion::Assertion,
@@ -120,7 +120,7 @@ impl Work {
     /// Does what the transaction says until it is over.
     async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
         for _ in 0..ADOPTIONS {
-            let mut refresh = Refresh::new(held, self.client.manner());
+            let mut refresh = Refresh::new(held, self.place.manner(self.client.manner()));
             let (mut report, mut failure) = (Report::Go, None);
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
@@ -132,10 +132,11 @@ impl Work {
                         self.place.holding(self.backend().sleep(time), self.backend()).await;
                         Ok(Report::Go)
                     }
-                    Deed::Ask(record) => match self.place.holding(self.ask(&record), self.backend()).await {
+                    Deed::Ask(record, window) => match self.ask_held(&record, window).await {
                         Ok(renewed) => Ok(Report::Tokens(renewed)),
                         Err(Failed { report, error }) => {
-                            failure = Some(error);
+                            // What is late begins anew.
+                            failure = Some(error).filter(|_| report != Report::Late);
                             Ok(report)
                         }
                     },
@@ -211,9 +212,21 @@ impl Work {
         self.live(entry, dpop)
     }
 
+    /// Asks the server, and keeps the lease up as long as that takes.
+    async fn ask_held(&self, record: &TokenRecord, window: Window) -> Result<TokenRecord, Failed> {
+        let asked = self.place.holding(self.ask(record, window), self.backend()).await;
+        asked.map_err(|failed| match failed.report {
+            // Nobody drove this on, or the machine slept: another may have the lease by now, and have asked.
+            Report::Unspent if !window.contains(self.client.runtime().now()) => {
+                Failed { report: Report::Late, ..failed }
+            }
+            _ => failed,
+        })
+    }
+
     /// Asks the server once, by the refresh token of this record.
-    async fn ask(&self, record: &TokenRecord) -> Result<TokenRecord, Failed> {
-        let (relation, response) = self.exchange(record).await.map_err(Failed::of)?;
+    async fn ask(&self, record: &TokenRecord, window: Window) -> Result<TokenRecord, Failed> {
+        let (relation, response) = self.exchange(record, window).await.map_err(Failed::of)?;
         let renewed = match self.part.requested() {
             None => record.tokens().renewed(&response).map(|tokens| record.renewed(tokens)),
             Some(part) => record.renewed_for(part, &response),
@@ -241,7 +254,7 @@ impl Work {
         }
     }
 
-    async fn exchange(&self, record: &TokenRecord) -> Result<(Arc<Relation>, TokenResponse)> {
+    async fn exchange(&self, record: &TokenRecord, window: Window) -> Result<(Arc<Relation>, TokenResponse)> {
         let refresh_token = record.tokens().refresh_token().ok_or_else(missing)?.clone();
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
@@ -259,7 +272,8 @@ impl Work {
             grant = grant.with_authorization_details(details.clone())?;
         }
         let dpop = self.key_of(record.tokens())?;
-        let response = self.client.call_as(&relation, grant, dpop).await.map_err(lost_or_not)?;
+        let response = self.client.call_within(window, &relation, grant, dpop).await;
+        let response = response.map_err(lost_or_not)?;
         Ok((relation, response))
     }
 

@@ -119,7 +119,7 @@ impl Session {
         let response = run(call(&used), runtime).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             used.accept();
-        } else if !used.may_be_refused() {
+        } else if !used.may_be_refused(runtime.now()) {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
         }
         Ok(response)
@@ -240,8 +240,8 @@ impl Session {
             return Ok(Verdict::Again);
         }
         // One that has expired under way is refused for that.
-        let was_good = used.is_usable(self.now());
-        if was_good && !used.may_be_refused() {
+        let now = self.now();
+        if used.is_usable(now) && !used.may_be_refused(now.into()) {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }

@@ -11,6 +11,7 @@ mod introspection;
 mod keep_alive;
 mod keeping;
 mod learned;
+mod leases;
 mod legacy;
 mod logout;
 mod machine;
@@ -44,7 +45,12 @@ fn client(provider: &Provider) -> Client {
 }
 
 fn builder(provider: &Provider) -> valetkey::ClientBuilder {
-    Client::builder(provider.clone())
+    builder_over(provider.clone(), provider)
+}
+
+/// The same over another backend.
+fn builder_over(backend: impl valetkey_http::Backend, provider: &Provider) -> valetkey::ClientBuilder {
+    Client::builder(backend)
         .random(provider.random())
         .discover(&provider.issuer())
         .id("app")
