@@ -66,8 +66,8 @@ pub(crate) enum Word {
     Lost,
     /// Who it is when it takes leases.
     Leases { key: String, owner: String },
-    /// It has renewed the tokens.
-    Renewed,
+    /// It has other tokens than those with this refresh token, which it or another one had used.
+    Renewed { instead_of: String },
     /// It ends itself at this step.
     Stops(String),
 }
@@ -152,11 +152,17 @@ async fn renew(account: &str, sessions: &Sessions, watch: &Watch, times: usize) 
     at_the_end(|| std::process::exit(0));
     let session = sessions.open(account).await?.expect("somebody is signed in");
     for _ in 0..times {
+        let instead_of = refresh_token(&session);
         session.refresh().await?;
         watch.step("published");
-        say(&Word::Renewed);
+        say(&Word::Renewed { instead_of });
     }
     session.close().await
+}
+
+fn refresh_token(session: &Session) -> String {
+    let record = session.record().expect("the tokens of a user");
+    record.tokens().refresh_token().expect("one that renews them").expose().to_owned()
 }
 
 async fn call(orders: Orders, kept: Kept, watch: Arc<Watch>, tasks: usize, leaves: bool) -> Result<()> {

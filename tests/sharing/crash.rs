@@ -139,7 +139,7 @@ fn succession(
         for (_, word) in processes.words() {
             match word {
                 Word::Stops(label) => labels.push(label),
-                Word::Renewed => *own.renewed.entry(process).or_default() += 1,
+                Word::Renewed { instead_of } => drop(own.renewed.insert(instead_of, process)),
                 Word::Lost => is_lost = true,
                 word => return Err(format!("{word:?} after {labels:?}").into()),
             }
@@ -175,8 +175,8 @@ fn finish(world: &World, processes: &mut Processes, process: u64) -> Result<(), 
 #[derive(Debug, Default)]
 struct Ledger {
     killed: BTreeSet<u64>,
-    /// How often each has said that it had renewed.
-    renewed: BTreeMap<u64, usize>,
+    /// Which process has said last that it has other tokens than those with this refresh token.
+    renewed: BTreeMap<String, u64>,
     accounts: usize,
     signed_in: usize,
     generation: u64,
@@ -309,7 +309,7 @@ impl<'a> Kills<'a> {
     fn listen(&mut self) -> Result<(), Failed> {
         for (process, word) in self.processes.words() {
             match word {
-                Word::Renewed => *self.ledger.renewed.entry(process).or_default() += 1,
+                Word::Renewed { instead_of } => drop(self.ledger.renewed.insert(instead_of, process)),
                 // It ends.
                 Word::Lost => {}
                 word => return Err(format!("{word:?}").into()),

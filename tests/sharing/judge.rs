@@ -43,7 +43,7 @@ impl Figures {
                     self.faults += *faults as usize;
                 }
                 Word::Failed(what) => return Err(format!("a call failed: {what}; {self:?}")),
-                Word::Lost | Word::Leases { .. } | Word::Renewed | Word::Stops(_) => {}
+                Word::Lost | Word::Leases { .. } | Word::Renewed { .. } | Word::Stops(_) => {}
             }
         }
         if self.unavailable > 0 && self.faults == 0 {
@@ -76,8 +76,8 @@ pub(crate) struct Known<'a> {
     pub(crate) signed_in: usize,
     /// What the store says of how often their tokens were renewed, all in all.
     pub(crate) generation: u64,
-    /// How many renewals a process has said it was done with.
-    pub(crate) renewed: &'a BTreeMap<u64, usize>,
+    /// Which process has said last that it has other tokens than those with this refresh token.
+    pub(crate) renewed: &'a BTreeMap<String, u64>,
 }
 
 /// A use of a refresh token.
@@ -86,22 +86,22 @@ struct Use {
     process: u64,
     /// `None` if the answer was dropped.
     status: Option<u16>,
-    /// Whether the process has said that what it got was kept.
-    kept: bool,
 }
 
 /// Checks every use of a refresh token: it is the only one, unless whoever was before could not have got or kept the answer.
 pub(crate) fn judge(known: &Known<'_>, entries: &[Entry]) -> Result<Figures, String> {
     let Known { grace, killed, accounts, signed_in, generation, renewed } = *known;
-    let uses = uses(entries, renewed);
+    let uses = uses(entries);
     let mut figures = Figures { kills: killed.len(), generations: uses.len(), ..Figures::default() };
-    for uses in uses.values() {
+    for (token, uses) in &uses {
         figures.refreshes += uses.len();
         for pair in uses.windows(2) {
             let [before, after] = pair else { continue };
             let was_killed = killed.contains(&before.process) && before.process != after.process;
             let got_no_tokens = matches!(before.status, None | Some(500 | 503));
-            if before.kept || (!was_killed && !got_no_tokens) {
+            // Those who come later have higher numbers.
+            let was_kept = renewed.get(*token).is_some_and(|process| *process < after.process);
+            if was_kept || (!was_killed && !got_no_tokens) {
                 return Err(format!("a second refresh that nothing excuses: {uses:?}"));
             }
         }
@@ -131,20 +131,15 @@ pub(crate) fn judge(known: &Known<'_>, entries: &[Entry]) -> Result<Figures, Str
 }
 
 /// The uses of each refresh token, in their order.
-fn uses<'a>(entries: &'a [Entry], renewed: &BTreeMap<u64, usize>) -> BTreeMap<&'a str, Vec<Use>> {
+fn uses(entries: &[Entry]) -> BTreeMap<&str, Vec<Use>> {
     let mut uses = BTreeMap::<_, Vec<_>>::new();
-    let mut by_process = BTreeMap::<u64, usize>::new();
     for entry in entries {
         if let (Some("refresh_token"), Some(token)) =
             (entry.param("grant_type"), entry.param("refresh_token"))
         {
             let process = entry.headers()[PROCESS].to_str().ok().and_then(|text| text.parse().ok());
-            let process = process.unwrap_or_default();
             let status = entry.status().map(|status| status.as_u16());
-            let before = by_process.entry(process).or_default();
-            let kept = renewed.get(&process).is_some_and(|renewed| *before < *renewed);
-            *before += 1;
-            uses.entry(token).or_default().push(Use { process, status, kept });
+            uses.entry(token).or_default().push(Use { process: process.unwrap_or_default(), status });
         }
     }
     uses
