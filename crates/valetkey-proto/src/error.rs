@@ -29,6 +29,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     reason: Reason,
@@ -37,7 +38,8 @@ struct Inner {
     status: Option<StatusCode>,
     response: Option<Box<ErrorResponse>>,
     challenges: Vec<Challenge>,
-    failure: Option<Failure>,
+    /// Shared, since it cannot be copied.
+    failure: Option<Arc<Failure>>,
     retry_after: Option<Duration>,
 }
 
@@ -295,7 +297,7 @@ impl Error {
     /// How far the request got, if no whole answer came back.
     #[must_use]
     pub fn was_sent(&self) -> Option<Sent> {
-        self.0.failure.as_ref().map(Failure::sent)
+        self.0.failure.as_deref().map(Failure::sent)
     }
 
     /// What to do about it.
@@ -396,9 +398,8 @@ impl Error {
 
     /// Changes an error that nobody else holds yet.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            change(inner);
-        }
+        // Whoever else holds it has it as it was.
+        change(Arc::make_mut(&mut self.0));
         self
     }
 }
@@ -424,7 +425,7 @@ impl From<Failure> for Error {
         };
         Self::new(kind, reason).with(|inner| {
             inner.status = status;
-            inner.failure = Some(failure);
+            inner.failure = Some(Arc::new(failure));
         })
     }
 }
@@ -437,7 +438,7 @@ impl From<RandomFailed> for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.failure.as_ref().map(|failure| failure as _)
+        self.0.failure.as_deref().map(|failure| failure as _)
     }
 }
 
@@ -575,5 +576,13 @@ mod tests {
         fn crosses<T: Send + Sync + 'static>() {}
         crosses::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn what_is_added_to_an_error_that_others_hold_is_added_and_they_have_theirs() {
+        let held = Error::new(ErrorKind::Server, Reason::ServerFailed);
+        let later = held.clone().with_retry_after(Duration::from_secs(60));
+        assert_eq!(later.advice(), Advice::RetryAfter(Duration::from_secs(60)));
+        assert_eq!(held.advice(), Advice::RetryAfter(BRIEFLY));
     }
 }

@@ -5,6 +5,7 @@ mod authorize;
 mod back_channel;
 mod binding;
 mod builder;
+mod busy;
 mod credentials;
 mod device;
 mod direct;
@@ -60,6 +61,7 @@ pub use saml::SamlBearer;
 use crate::{
     Runtime, kept,
     keys::KeyCache,
+    remembered::Remembered,
     run::run,
     session::{GrantEntry, Observer, Renewal, Session, Shared},
     slot::Slot,
@@ -109,6 +111,8 @@ struct Inner {
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+    /// The server has asked to be left alone.
+    busy: Remembered,
 }
 
 impl Client {

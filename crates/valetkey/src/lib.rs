@@ -7,6 +7,7 @@ mod keys;
 pub mod oauth1;
 pub mod profile;
 mod protected_resource;
+mod remembered;
 mod resource_server;
 mod run;
 mod session;
@@ -25,9 +26,9 @@ pub use run::{RemoteSigner, Runtime, run};
 #[cfg(feature = "tracing")]
 pub use session::TracingObserver;
 pub use session::{
-    Anomaly, Attached, Bearer, NoReplay, Observer, Session, SessionEvent, TokenKeeper, Verdict,
+    Anomaly, Attached, Bearer, Narrow, NoReplay, Observer, Session, SessionEvent, TokenKeeper, Verdict,
 };
-pub use sessions::Sessions;
+pub use sessions::{KeepAlive, Sessions};
 pub use valetkey_http::BoxError;
 pub use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result, Retry, Signing, Timestamp, crypto,

@@ -102,6 +102,13 @@ impl Runtime {
         self
     }
 
+    /// Something from 0 to 255, by which those who do the same do it at different times; without randomness, the middle.
+    pub(crate) fn draw(&self) -> u8 {
+        let mut byte = [128];
+        let _ = self.random.fill(&mut byte);
+        byte[0]
+    }
+
     /// The limits of one send.
     fn limits(&self, mut demand: Demand) -> Limits {
         if self.allows_private {

@@ -3,9 +3,11 @@
 mod event;
 mod keeping;
 mod live;
+mod part;
 mod place;
 mod renewal;
 mod revoking;
+mod sending;
 mod step_up;
 
 use std::{
@@ -15,21 +17,17 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, StatusCode, Uri, header::AUTHORIZATION};
-use valetkey_http::{Request, Response};
 use valetkey_proto::{
-    Advice, Call, Error, ErrorCode, ErrorKind, Reason, Result,
-    header::Challenge,
+    Advice, Error, ErrorKind, Reason, Result,
     oauth2::{
-        binding::{Dpop, Proof},
-        resource::ResourceRequest,
+        binding::Dpop,
         step_up::Operation,
         token::{TokenRecord, TokenSet, refresh::Standing},
     },
     oidc::{IdToken, UserInfo},
-    secret::AccessToken,
 };
 
 pub(crate) use self::{
@@ -42,14 +40,17 @@ pub use event::TracingObserver;
 pub use event::{Anomaly, Observer, SessionEvent};
 pub use keeping::TokenKeeper;
 pub use live::Bearer;
+pub use part::Narrow;
+pub use sending::{Attached, NoReplay, Verdict};
 
 use self::{
     keeping::Keeping,
-    live::Live,
+    live::{InUse, Live},
+    part::{Part, Parts, is_of_a_part},
     place::Place,
     renewal::{Work, pause_after},
 };
-use crate::{client::Client, run::run, slot::Slot};
+use crate::{client::Client, slot::Slot};
 
 /// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
 /// the same session.
@@ -59,8 +60,12 @@ use crate::{client::Client, run::run, slot::Slot};
 ///
 /// Any number of callers at once make one renewal and share its outcome, and it goes on if a caller goes away. A
 /// renewal that fails does not hide a token that is still good, and is not tried again before its time.
+///
+/// Where the backend has an executor ([`Backend::spawn`](valetkey_http::Backend::spawn)), nobody waits for a renewal in the
+/// last minute or so of a token's life: the token is used, and another is got meanwhile
+/// ([`TokenSet::renew_at`]). Within the last ten seconds, and without an executor, callers wait.
 #[derive(Clone)]
-pub struct Session(Arc<Held>);
+pub struct Session(Arc<Held>, Arc<Part>);
 
 struct Held {
     client: Client,
@@ -73,6 +78,9 @@ struct Held {
     is_closed: AtomicBool,
     /// For what the user was asked for more, and then it succeeded.
     succeeded: Mutex<BTreeSet<Operation>>,
+    /// All of what was granted, and the parts that there are sessions for.
+    whole: Arc<Part>,
+    parts: Parts,
 }
 
 /// A session that others hold, or have let go.
@@ -80,53 +88,8 @@ pub(crate) struct WeakSession(Weak<Held>);
 
 impl WeakSession {
     pub(crate) fn upgrade(&self) -> Option<Session> {
-        self.0.upgrade().map(Session)
+        self.0.upgrade().map(Session::of_all)
     }
-}
-
-/// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
-/// not acted on it.
-///
-/// ```
-/// use bytes::Bytes;
-///
-/// let request = http::Request::post("https://api.example/pay").extension(valetkey::NoReplay).body(Bytes::new());
-/// # let _ = request;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a mark")]
-pub struct NoReplay;
-
-/// What to do with an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-#[expect(clippy::exhaustive_enums, reason = "an answer is either final or not")]
-pub enum Verdict {
-    /// The access token was refused, and there is another one; or the API wants a nonce in the proof, and named it: attach
-    /// anew, and send once more.
-    Again,
-    /// The answer is the answer.
-    Final,
-}
-
-/// Which token a request went out with: [`Session::attach`] gives it, and [`Session::learn`] takes it.
-#[derive(Clone)]
-pub struct Attached {
-    live: Arc<Live>,
-    proven: Option<Proven>,
-}
-
-/// Marks a request that carries a token of ours, which may be replaced; with its URL as it was before, if the token stands in
-/// that.
-#[derive(Clone)]
-struct Ours(Option<Uri>);
-
-/// Marks a request that carries a proof of ours: whose nonces are learned from the answer, and whether a demand for one
-/// has been answered.
-#[derive(Clone)]
-struct Proven {
-    uri: Uri,
-    challenged: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -148,7 +111,8 @@ impl Session {
     /// From now on its grant is in a store.
     pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
         self.0.place.move_to(shared);
-        self.0.tokens.put(Live::new(&self.0.client, entry, false));
+        let live = Live::new(&self.0.client, entry);
+        self.0.tokens.put(live.in_place_of(self.0.tokens.get().as_deref()));
     }
 
     /// Whether a user has granted it, and a refresh token renews it.
@@ -181,198 +145,23 @@ impl Session {
         place: Place,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = entry.map(|entry| Live::new(&client, entry, false));
+        let live = entry.map(|entry| Live::new(&client, entry));
         let tokens = Slot::new(live, pause_after);
         let (keeping, place) = (Arc::default(), Arc::new(place));
         let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Held { client, renewal, tokens, dpop, keeping, place, is_closed, succeeded }))
+        let (whole, parts) = Default::default();
+        let held = Held { client, renewal, tokens, dpop, keeping, place, is_closed, succeeded, whole, parts };
+        Self::of_all(Arc::new(held))
     }
 
-    /// Sends a request to an API with the access token (RFC 6750 §2.1), which is renewed first if it is about to
-    /// expire. If the API refuses it with 401, it is renewed and the request sent once more, unless it is marked
-    /// [`NoReplay`]. The answer is returned whatever its status; a redirect is an answer, and is not followed.
-    ///
-    /// At most as much of an answer is taken as the client allows
-    /// ([`ClientBuilder::max_api_body`](crate::ClientBuilder::max_api_body), 16 MiB).
-    ///
-    /// # Errors
-    ///
-    /// `Usage`: [`Reason::OriginNotAllowed`] unless the request goes to an API of the client
-    /// ([`ClientBuilder::api`](crate::ClientBuilder::api)), [`Reason::AlreadyAuthorized`] if it has an
-    /// `Authorization` header; nothing has then been sent. `Denied`: [`Reason::RefreshDenied`],
-    /// [`Reason::RotationLost`]; `Expired`: [`Reason::TokenExpired`]; sign in again. `Denied`:
-    /// [`Reason::NotReplayed`] for a request that the API refused and that must not be sent again; the token has been
-    /// renewed. `Transport`, `Timeout`: it did not get through. `Protocol`: [`Reason::TooLarge`]. Otherwise whatever
-    /// renewing ends with.
-    pub fn send(&self, request: Request) -> impl Future<Output = Result<Response>> + Send + '_ {
-        // In a box, so that the futures of callers do not carry the whole exchange.
-        Box::pin(self.exchange(request))
+    /// The session for all of what was granted.
+    fn of_all(held: Arc<Held>) -> Self {
+        let whole = Arc::clone(&held.whole);
+        Self(held, whole)
     }
 
-    async fn exchange(&self, request: Request) -> Result<Response> {
-        let may_replay = request.extensions().get::<NoReplay>().is_none();
-        let mut request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
-        if !may_replay {
-            request = request.sent_once();
-        }
-        let mut response = self.answer(&request, may_replay).await?;
-        self.note(request.method(), request.uri(), &mut response).await;
-        Ok(response)
-    }
-
-    async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
-        let runtime = self.0.client.runtime();
-        let live = self.usable().await?;
-        let call = |live: &Live| Call::new(request, Arc::clone(&live.party)).with_dpop(self.0.dpop.clone());
-        let response = run(call(&live), runtime).await?;
-        if self.judge(&live, &response).await? == Verdict::Final {
-            return Ok(response);
-        }
-        if !may_replay {
-            let challenges = Challenge::parse_all(response.headers()).unwrap_or_default();
-            let error = Error::new(ErrorKind::Denied, Reason::NotReplayed);
-            return Err(error.with_status(response.status()).with_challenges(challenges));
-        }
-        let live = self.usable().await?;
-        let response = run(call(&live), runtime).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            live.accept();
-        } else if !live.may_be_refused() {
-            self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
-        }
-        Ok(response)
-    }
-
-    /// Puts the access token into a request that you send yourself, renewed if it is about to expire. Give what it
-    /// returns to [`learn`](Self::learn) with the answer.
-    ///
-    /// ```
-    /// use valetkey::{Verdict, Session};
-    /// # use bytes::Bytes;
-    /// # async fn send(_: http::Request<Bytes>) -> http::Response<Bytes> { http::Response::new(Bytes::new()) }
-    ///
-    /// async fn call(session: &Session, mut request: http::Request<Bytes>) -> valetkey::Result<http::Response<Bytes>> {
-    ///     loop {
-    ///         let attached = session.attach(&mut request).await?;
-    ///         let response = send(request.clone()).await;
-    ///         match session.learn(&attached, &response).await? {
-    ///             Verdict::Again => {}
-    ///             Verdict::Final => return Ok(response),
-    ///         }
-    ///     }
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send) before it sends.
-    pub async fn attach<B>(&self, request: &mut http::Request<B>) -> Result<Attached> {
-        if !self.0.client.origins().iter().any(|origin| origin.is_of(request.uri())) {
-            return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
-        }
-        let ours = request.extensions().get::<Ours>().cloned();
-        if request.headers().contains_key(AUTHORIZATION) && ours.is_none() {
-            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
-        }
-        if let Some(Ours(Some(uri))) = ours {
-            *request.uri_mut() = uri;
-        }
-        let live = self.usable().await?;
-        if !live.origins.iter().any(|origin| origin.is_of(request.uri())) {
-            return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
-        }
-        let token = live.tokens().access_token();
-        let proven = match &self.0.dpop {
-            Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
-            Some(_) | None => None,
-        };
-        let ours = if live.party.placement().is_some() {
-            let uri = request.uri().clone();
-            request.headers_mut().remove(AUTHORIZATION);
-            live.party.attach(request)?;
-            Ours(Some(uri))
-        } else {
-            request.headers_mut().insert(AUTHORIZATION, token.header().clone());
-            Ours(None)
-        };
-        request.extensions_mut().insert(ours);
-        Ok(Attached { live, proven })
-    }
-
-    /// Puts a proof into a request (RFC 9449 §7.1), in place of one of ours.
-    async fn prove<B>(
-        &self,
-        dpop: &Dpop,
-        token: &AccessToken,
-        request: &mut http::Request<B>,
-    ) -> Result<Proven> {
-        let known = request.extensions().get::<Proven>().cloned();
-        if request.headers().contains_key(DPOP) && known.is_none() {
-            return Err(Error::new(ErrorKind::Usage, Reason::AlreadyAuthorized));
-        }
-        let uri = request.uri().clone();
-        let proof = Proof::new(dpop, request.method().clone(), uri.clone(), token.clone());
-        let proof = run(proof, self.0.client.runtime()).await?;
-        let proven = Proven { uri, challenged: known.map(|known| known.challenged).unwrap_or_default() };
-        request.headers_mut().insert(DPOP, proof);
-        request.extensions_mut().insert(proven.clone());
-        Ok(proven)
-    }
-
-    /// Learns from the answer to a request with an attached token: whether it is final, or the API refused the token
-    /// and there is another one now, or wants a nonce in the proof. It says [`Verdict::Again`] at most once for every
-    /// token, and once more for a nonce, so that a loop which attaches to the same request ends.
-    ///
-    /// # Errors
-    ///
-    /// Whatever renewing ends with. `Denied`: [`Reason::NonceDemanded`] if the API demands a nonce again, or names none.
-    pub async fn learn<B>(&self, attached: &Attached, response: &http::Response<B>) -> Result<Verdict> {
-        if let (Some(dpop), Some(proven)) = (&self.0.dpop, &attached.proven) {
-            let has_nonce = dpop.learn(&proven.uri, response.headers());
-            let is_demanded = response.status() == StatusCode::UNAUTHORIZED && demands_nonce(response);
-            let again = proven.challenged.swap(is_demanded, Ordering::Relaxed);
-            if is_demanded && (again || !has_nonce) {
-                let challenges = Challenge::parse_all(response.headers()).unwrap_or_default();
-                let error = Error::new(ErrorKind::Denied, Reason::NonceDemanded);
-                return Err(error.with_status(response.status()).with_challenges(challenges));
-            }
-        }
-        self.judge(&attached.live, response).await
-    }
-
-    async fn judge<B>(&self, used: &Arc<Live>, response: &http::Response<B>) -> Result<Verdict> {
-        if response.status() != StatusCode::UNAUTHORIZED {
-            used.accept();
-            return Ok(Verdict::Final);
-        }
-        let is_bound = used.tokens().access_token().is_bound();
-        if is_bound && demands_nonce(response) {
-            return Ok(Verdict::Again);
-        }
-        if !refuses_token(response, is_bound) {
-            return Ok(Verdict::Final);
-        }
-        // Somebody has renewed meanwhile: it was the old token that was refused.
-        let is_current = self.0.tokens.peek().as_ref().is_some_and(|live| Arc::ptr_eq(live, used));
-        if !is_current {
-            return Ok(Verdict::Again);
-        }
-        // One that has expired under way is refused for that.
-        let was_good = used.is_good(self.0.client.runtime().backend().now());
-        if was_good && !used.may_be_refused() {
-            self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
-            return Ok(Verdict::Final);
-        }
-        match self.renew(Some(used), true).await {
-            Ok(_) => Ok(Verdict::Again),
-            // Nothing can be done about it: the refusal is the answer.
-            Err(error) if error.reason() == Reason::MissingRefreshToken => Ok(Verdict::Final),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The `Authorization` value, if there is an access token that need not be renewed; without waiting, locking or
-    /// allocating. `None`: [`tokens`](Self::tokens) renews. There is none for a token that is bound to a key, which is
+    /// The `Authorization` value, if there is an access token that can be used; without waiting, and, but for the one call
+    /// that has another one got meanwhile, without locking or allocating. `None`: [`tokens`](Self::tokens) renews. There is none for a token that is bound to a key, which is
     /// worth nothing without a proof: [`attach`](Self::attach) adds both.
     ///
     /// # Security
@@ -380,7 +169,8 @@ impl Session {
     /// Nothing checks where you send it: [`send`](Self::send) and [`attach`](Self::attach) do.
     #[must_use]
     pub fn bearer(&self) -> Option<Bearer> {
-        Bearer::of(self.0.tokens.peek(), self.0.client.runtime().backend().now())
+        let now = self.now();
+        Bearer::of(self.0.tokens.peek(), &self.1, now, |used| self.is_usable(used, now))
     }
 
     /// Tokens that can be used now, renewed if they are about to expire; in the client's own name, the first ones are
@@ -391,6 +181,47 @@ impl Session {
     /// Whatever renewing ends with, unless the present token is still good.
     pub async fn tokens(&self) -> Result<Arc<TokenSet>> {
         Ok(Arc::clone(self.usable().await?.tokens()))
+    }
+
+    /// Tokens that can be used for this long from now, renewed if the present ones cannot. Where the server does not say how
+    /// long they live, the present ones will do.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use valetkey::Client;
+    /// # use valetkey_testkit::{Provider, block_on};
+    /// # block_on(async {
+    /// # let provider = Provider::new();
+    /// # let client = Client::builder(provider.clone()).discover("https://issuer.test").id("app").secret("app-secret")
+    /// #     .redirect_uri("https://client.test/cb").build().await?;
+    /// # let (url, pending) = client.authorize().scope("read").start().await?;
+    /// # let session = client.redeem(pending, provider.visit(&url).expect("the user approves")).await?;
+    /// // For a job that takes half an hour, and cannot renew the token itself.
+    /// let tokens = session.tokens_for(Duration::from_secs(30 * 60)).await?;
+    /// # let _ = tokens;
+    /// # Ok::<(), valetkey::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Usage`: [`Reason::InvalidValue`] if the server's tokens do not live that long. Otherwise whatever renewing ends with.
+    pub async fn tokens_for(&self, time: Duration) -> Result<Arc<TokenSet>> {
+        let too_long =
+            || Error::new(ErrorKind::Usage, Reason::InvalidValue).with_detail("tokens do not live that long");
+        let known = self.usable().await?;
+        if known.lasts(time, self.now()) {
+            return Ok(Arc::clone(known.tokens()));
+        }
+        // What the server gave for less than that, it will give for less again.
+        if known.tokens().lifetime().is_some_and(|lifetime| lifetime < time) {
+            return Err(too_long());
+        }
+        let live = match self.renew(Some(&known), false).await {
+            Ok(live) => live,
+            Err(error) => self.once_more(Some(&known), error).await?,
+        };
+        if live.lasts(time, self.now()) { Ok(Arc::clone(live.tokens())) } else { Err(too_long()) }
     }
 
     /// Gets new tokens in place of the present ones, be they good or not: by the refresh token (RFC 6749 §6), or in
@@ -406,7 +237,7 @@ impl Session {
     pub fn refresh(&self) -> impl Future<Output = Result<Arc<TokenSet>>> + Send + '_ {
         // What is to be replaced is settled by the call, and not when the future is first polled: of many who
         // were refused with the same token, one renews.
-        let present = self.0.tokens.get();
+        let present = self.present();
         async move { Ok(Arc::clone(self.renew(present.as_ref(), false).await?.tokens())) }
     }
 
@@ -440,7 +271,8 @@ impl Session {
     }
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
-        let tokens = self.tokens().await?;
+        // With the token for all that was granted, which the server knows best.
+        let tokens = Self::of_all(Arc::clone(&self.0)).tokens().await?;
         let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
         let user = tokens.id_token().ok_or_else(nobody)?;
         self.0.client.user_info(user, tokens.access_token(), in_body, self.0.dpop.clone()).await
@@ -486,25 +318,63 @@ impl Session {
         if self.0.keeping.is_behind() { self.keep_present().await } else { Ok(()) }
     }
 
+    /// What there is, good or not.
+    fn present(&self) -> Option<InUse> {
+        self.0.tokens.get().and_then(|live| InUse::of(live, &self.1))
+    }
+
     /// What can be used now.
-    async fn usable(&self) -> Result<Arc<Live>> {
-        let known = match self.0.tokens.get() {
-            Some(live) if live.is_good(self.0.client.runtime().backend().now()) => return Ok(live),
+    async fn usable(&self) -> Result<InUse> {
+        let now = self.now();
+        let known = match self.present() {
+            Some(used) if used.is_good(now) || self.is_usable(&used, now) => return Ok(used),
             known => known,
         };
         let error = match self.renew(known.as_ref(), false).await {
-            Ok(live) => return Ok(live),
+            Ok(used) => return Ok(used),
             Err(error) => error,
         };
         match known {
             // It was early to renew, and the old one is still good.
-            Some(live) if !live.tokens().is_expired(self.0.client.runtime().now()) => Ok(live),
+            Some(used) if !used.tokens().is_expired(self.0.client.runtime().now()) => Ok(used),
             known => self.once_more(known.as_ref(), error).await,
         }
     }
 
+    fn now(&self) -> SystemTime {
+        self.0.client.runtime().backend().now()
+    }
+
+    /// Whether this can be used though another is wanted, which is then got meanwhile. Without an executor nobody would
+    /// drive that on: then it can be used until callers have to wait.
+    fn is_usable(&self, used: &InUse, now: SystemTime) -> bool {
+        let is_usable = used.is_usable(now);
+        if is_usable && self.is_renewable(used) && used.seek() {
+            let (held, part, used) = (Arc::downgrade(&self.0), Arc::clone(&self.1), used.clone());
+            let backend = self.0.client.runtime().backend();
+            let alarm = Arc::clone(backend);
+            // If it is handed back, nothing has begun.
+            let _ = backend.spawn(Box::pin(async move {
+                let Some(held) = held.upgrade() else { return };
+                let session = Self(held, part);
+                if session.renew(Some(&used), false).await.is_err() {
+                    drop(session);
+                    alarm.sleep(SOUGHT_AGAIN).await;
+                    used.give_up();
+                }
+            }));
+        }
+        is_usable
+    }
+
+    /// Whether there is something to renew it by.
+    fn is_renewable(&self, used: &InUse) -> bool {
+        let has_refresh_token = used.live.tokens().refresh_token().is_some();
+        !self.0.is_closed.load(Ordering::Relaxed) && (has_refresh_token || !self.is_users())
+    }
+
     /// After a failure with nothing left to use: if only an answer was lost, asks the one more time that is allowed.
-    async fn once_more(&self, known: Option<&Arc<Live>>, error: Error) -> Result<Arc<Live>> {
+    async fn once_more(&self, known: Option<&InUse>, error: Error) -> Result<InUse> {
         match (error.reason(), error.advice()) {
             (Reason::OutcomeUnknown, Advice::RetryAfter(time)) => {
                 self.0.client.runtime().backend().sleep(time).await;
@@ -515,13 +385,37 @@ impl Session {
         }
     }
 
-    async fn renew(&self, present: Option<&Arc<Live>>, follows_refusal: bool) -> Result<Arc<Live>> {
+    /// Gets another in place of this one. All parts of a grant take turns, since they have one refresh token; those who are
+    /// for the same part share what comes.
+    async fn renew(&self, known: Option<&InUse>, follows_refusal: bool) -> Result<InUse> {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Usage, Reason::SessionClosed));
         }
         let backend = self.0.client.runtime().backend();
-        let work = || self.work(present.cloned(), follows_refusal).run();
-        self.0.tokens.renew(present, backend, work).await
+        let mut wanting = known.map(|known| Arc::clone(&known.live));
+        loop {
+            if let Some(error) = self.1.refusal(self.0.client.runtime().now()) {
+                return Err(error);
+            }
+            let mut is_ours = false;
+            let work = || {
+                is_ours = true;
+                self.work(wanting.clone(), follows_refusal).run()
+            };
+            match self.0.tokens.renew(wanting.as_ref(), backend, work).await {
+                Ok(live) => match InUse::of(Arc::clone(&live), &self.1) {
+                    Some(used) if is_ours || known.is_none_or(|known| !used.is_same(known)) => {
+                        return Ok(used);
+                    }
+                    // A renewal brings what it was for.
+                    _ if is_ours => return Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn)),
+                    // It was another part's turn.
+                    _ => wanting = Some(live),
+                },
+                Err(error) if !is_ours && is_of_a_part(&error) => wanting = self.0.tokens.get(),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn work(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Work {
@@ -529,6 +423,7 @@ impl Session {
         Work {
             renewal: self.0.renewal.clone(),
             present,
+            part: Arc::clone(&self.1),
             keeping: Arc::clone(&self.0.keeping),
             place: Arc::clone(&self.0.place),
             observer: Arc::clone(client.observer()),
@@ -539,23 +434,8 @@ impl Session {
     }
 }
 
-const DPOP: HeaderName = HeaderName::from_static("dpop");
-
-fn demands_nonce<B>(response: &http::Response<B>) -> bool {
-    Challenge::parse_all(response.headers())
-        .is_ok_and(|challenges| challenges.iter().any(Challenge::demands_nonce))
-}
-
-/// Whether a 401 is about the access token (RFC 6750 §3, RFC 9449 §7.1): it has a `Bearer` challenge, or for a token that
-/// is bound to a key a `DPoP` challenge, that does not name another error, or no challenge at all, as many APIs have it.
-fn refuses_token<B>(response: &http::Response<B>, is_bound: bool) -> bool {
-    let Ok(challenges) = Challenge::parse_all(response.headers()) else { return true };
-    let is_ours = |challenge: &&Challenge| challenge.is("bearer") || (is_bound && challenge.is("dpop"));
-    let mut ours = challenges.iter().filter(is_ours).peekable();
-    challenges.is_empty()
-        || (ours.peek().is_some()
-            && ours.all(|challenge| matches!(challenge.error(), None | Some(ErrorCode::InvalidToken))))
-}
+/// How long after a failure new tokens are sought again while the present ones are used.
+const SOUGHT_AGAIN: Duration = Duration::from_secs(2);
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -568,11 +448,5 @@ impl fmt::Debug for Session {
             .field("client", &self.0.client)
             .field("renewal", &renewal)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Attached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Attached([redacted])")
     }
 }

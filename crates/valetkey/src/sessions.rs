@@ -1,5 +1,7 @@
 //! Sessions that outlive a program, and that processes and machines share: many accounts in one store.
 
+mod keep_alive;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -16,6 +18,7 @@ use valetkey_proto::{
     secret::Secret,
 };
 
+pub use self::keep_alive::KeepAlive;
 use crate::{
     client::Client,
     session::{Session, Shared, WeakSession, ended},

@@ -1,6 +1,7 @@
 //! Tokens: what the token endpoint answers (RFC 6749 §5), and what is kept of it.
 
 mod kept;
+mod part;
 mod quirks;
 mod record;
 pub mod refresh;

@@ -167,6 +167,8 @@ fn refresh_token(state: &mut State, caller: &Caller, form: &Params) -> Result<An
         Some(asked) if narrows(asked, &granted) => asked.to_owned(),
         Some(_) => return Err(Refusal::new("invalid_scope", "more than was granted")),
     };
+    // What is not granted uses nothing up.
+    state.targets_of(known.grant, &caller.targets)?;
     let next = state.settings.rotates.then(|| {
         state.spend_refresh(text, now);
         state.add_refresh(known.grant, caller.key.as_deref(), now)

@@ -477,6 +477,7 @@ impl ClientBuilder {
             strictness: self.strictness,
             max_api_body: self.max_api_body,
             observer: self.observer,
+            busy: Default::default(),
         })))
     }
 }

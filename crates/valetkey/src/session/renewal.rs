@@ -10,6 +10,7 @@ use valetkey_http::{Backend, Sent};
 use valetkey_proto::{
     Advice, Error, ErrorCode, ErrorKind, Reason, Result,
     oauth2::{
+        Requested,
         assertion::Assertion,
         binding::Dpop,
         grant::RefreshTokenGrant,
@@ -23,7 +24,8 @@ use valetkey_proto::{
 use super::{
     event::{Anomaly, Observer, SessionEvent},
     keeping::Keeping,
-    live::Live,
+    live::{Live, is_same},
+    part::{Part, is_of_a_part},
     place::{GrantEntry, Place},
 };
 use crate::client::{Client, Relation};
@@ -52,6 +54,7 @@ pub(super) struct Work {
     pub(super) client: Client,
     pub(super) renewal: Renewal,
     pub(super) present: Option<Arc<Live>>,
+    pub(super) part: Arc<Part>,
     pub(super) place: Arc<Place>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) observer: Arc<dyn Observer>,
@@ -70,12 +73,19 @@ const ADOPTIONS: u8 = 3;
 
 impl Work {
     pub(super) async fn run(self) -> Result<Live> {
+        if !matches!(self.renewal, Renewal::SelfSigned(_))
+            && let Some(error) = self.client.busy()
+        {
+            return Err(error);
+        }
         let outcome = match (&self.renewal, &self.present) {
             (Renewal::RefreshToken, Some(present)) => self.transact(present.entry.clone()).await,
             (Renewal::RefreshToken, None) => Err(missing()),
             (Renewal::Asking(_) | Renewal::SelfSigned(_), _) => self.ask_anew().await,
         };
         if let Err(error) = &outcome {
+            self.part.note(error, self.client.runtime().now());
+            self.client.note_busy(error);
             let event = match error.advice() {
                 Advice::Reauthorize => SessionEvent::ReauthorizationRequired { error: error.clone() },
                 _ => SessionEvent::RenewalFailed { error: error.clone() },
@@ -123,7 +133,7 @@ impl Work {
                         Ok(Report::Go)
                     }
                     Deed::Ask(record) => match self.place.holding(self.ask(&record), self.backend()).await {
-                        Ok(tokens) => Ok(Report::Tokens(record.renewed(tokens))),
+                        Ok(renewed) => Ok(Report::Tokens(renewed)),
                         Err(Failed { report, error }) => {
                             failure = Some(error);
                             Ok(report)
@@ -137,21 +147,33 @@ impl Work {
             };
             self.place.release().await;
             match outcome {
-                // Renewed so long ago that it is too old already.
-                Outcome::Adopted(entry) if entry.record.tokens().is_stale(self.client.runtime().now()) => {
-                    held = entry;
-                }
+                Outcome::Adopted(entry) if !self.is_served_by(&entry) => held = entry,
                 outcome => return self.conclude(outcome, failure).await,
             }
         }
         Err(busy())
     }
 
+    /// Whether what others renewed is what is wanted: it may be too old already, or for another part.
+    fn is_served_by(&self, entry: &GrantEntry) -> bool {
+        let now = self.client.runtime().now();
+        let present = self.present.as_ref().and_then(|present| present.tokens_for(&self.part));
+        tokens_for(&entry.record, &self.part).is_some_and(|tokens| {
+            !tokens.is_stale(now) && present.is_none_or(|present| !is_same(present, tokens))
+        })
+    }
+
+    /// What is in use now.
+    fn live(&self, entry: GrantEntry) -> Live {
+        let live = Live::new(&self.client, entry).in_place_of(self.present.as_deref());
+        live.got_for(&self.part, self.follows_refusal)
+    }
+
     async fn conclude(&self, outcome: Outcome<TokenRecord>, failure: Option<Error>) -> Result<Live> {
         match outcome {
             Outcome::Adopted(entry) => {
                 self.observer.event(&SessionEvent::Adopted { generation: entry.record.generation() });
-                Ok(Live::new(&self.client, entry, self.follows_refusal))
+                Ok(self.live(entry))
             }
             Outcome::Renewed { entry, kept } => Ok(self.land(entry, kept).await),
             Outcome::Orphaned(record) => {
@@ -170,32 +192,39 @@ impl Work {
     /// Has what is new kept, then lets it be used: whoever gets it may rely on its being kept.
     async fn land(&self, entry: GrantEntry, is_written: bool) -> Live {
         let generation = entry.record.generation();
-        let scope = |record: &TokenRecord| record.tokens().scope().scope().cloned();
-        let present = self.present.as_ref().map(|present| &present.entry.record);
-        if present.is_some_and(|present| scope(present) != scope(&entry.record)) {
-            self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
-        }
-        let details = |record: &TokenRecord| record.tokens().authorization_details().cloned();
-        if present.is_some_and(|present| details(present) != details(&entry.record)) {
-            self.observer.event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
+        let present = self.present.as_ref().and_then(|present| present.tokens_for(&self.part));
+        if let (Some(before), Some(now)) = (present, tokens_for(&entry.record, &self.part)) {
+            if before.scope().scope() != now.scope().scope() {
+                self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
+            }
+            if before.authorization_details() != now.authorization_details() {
+                self.observer.event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
+            }
         }
         if !self.keeping.keep(&entry.record, self.backend()).await || !is_written {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
         self.observer.event(&SessionEvent::Renewed { generation });
-        Live::new(&self.client, entry, self.follows_refusal)
+        self.live(entry)
     }
 
     /// Asks the server once, by the refresh token of this record.
-    async fn ask(&self, record: &TokenRecord) -> Result<TokenSet, Failed> {
+    async fn ask(&self, record: &TokenRecord) -> Result<TokenRecord, Failed> {
         let (relation, response) = self.exchange(record).await.map_err(Failed::of)?;
+        let renewed = match self.part.requested() {
+            None => record.tokens().renewed(&response).map(|tokens| record.renewed(tokens)),
+            Some(part) => record.renewed_for(part, &response),
+        };
         // It was used up, whatever came of it.
-        let renewed = record.tokens().renewed(&response).map_err(|error| match error.reason() {
+        let renewed = renewed.map_err(|error| match error.reason() {
             Reason::TokenNotBound => Failed { report: Report::Worthless, error },
             _ => Failed { report: Report::Lost, error: error.with_reason(Reason::OutcomeUnknown) },
         })?;
         match self.client.refreshed(&relation, &response, record.tokens()).await {
-            Ok(Some(id_token)) => Ok(renewed.with_id_token(id_token)),
+            Ok(Some(id_token)) => {
+                let tokens = (**renewed.tokens()).clone().with_id_token(id_token);
+                Ok(renewed.with_tokens(tokens))
+            }
             Ok(None) => Ok(renewed),
             // The keys cannot be had: the tokens are good, and the server will not give them again.
             Err(error)
@@ -214,9 +243,17 @@ impl Work {
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
         let mut grant = grant.with_strictness(self.client.strictness());
+        let part = self.part.requested();
         // For the same APIs as before: left out, some servers take it for all that were ever granted (RFC 8707 §2.2).
-        for resource in record.tokens().requested().resources() {
+        for resource in part.unwrap_or_else(|| record.tokens().requested()).resources() {
             grant = grant.with_resource(resource.clone())?;
+        }
+        // The scope and the details stay what they were unless there is less asked for (RFC 6749 §6, RFC 9396 §6).
+        if let Some(scope) = part.and_then(Requested::scope) {
+            grant = grant.with_scope(scope.as_str())?;
+        }
+        if let Some(details) = part.and_then(Requested::authorization_details) {
+            grant = grant.with_authorization_details(details.clone())?;
         }
         let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
         Ok((relation, response))
@@ -224,10 +261,7 @@ impl Work {
 
     /// One to five seconds: whatever broke the connection may pass.
     fn moment(&self) -> Duration {
-        let mut byte = [128];
-        // Without randomness it is three.
-        let _ = self.client.runtime().env().random.fill(&mut byte);
-        Duration::from_millis(1000 + u64::from(byte[0]) * 4000 / 255)
+        Duration::from_millis(1000 + u64::from(self.client.runtime().draw()) * 4000 / 255)
     }
 }
 
@@ -240,6 +274,14 @@ impl Failed {
             _ => Report::Unspent,
         };
         Self { report, error }
+    }
+}
+
+/// The tokens of a record for this part.
+fn tokens_for<'a>(record: &'a TokenRecord, part: &Part) -> Option<&'a Arc<TokenSet>> {
+    match part.requested() {
+        None => Some(record.tokens()),
+        Some(part) => record.part(part),
     }
 }
 
@@ -294,6 +336,8 @@ pub(super) fn pause_after(error: &Error, failures: u32) -> Option<Duration> {
         // The program's own doing, which it may mend at any time; nothing was sent.
         _ if matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config) => Some(Duration::ZERO),
         (Advice::Reauthorize, _) => None,
+        // That is remembered with the part: what others ask for may be granted.
+        _ if is_of_a_part(error) => Some(Duration::ZERO),
         (_, Some(ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable)) => {
             Some(doubled(FAILED, LONGEST_FAILED))
         }

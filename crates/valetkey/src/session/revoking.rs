@@ -1,6 +1,6 @@
 //! Giving tokens back (RFC 7009).
 
-use std::sync::atomic::Ordering;
+use std::{iter, sync::atomic::Ordering};
 
 use valetkey_proto::{Error, ErrorKind, Reason, Result, oauth2::token::refresh::Ended};
 
@@ -52,7 +52,11 @@ impl Session {
             Some(token) => self.0.client.revoke(token).await,
             None => Ok(()),
         };
-        let access_token = self.0.client.revoke(tokens.access_token()).await;
-        refresh_token.and(access_token)
+        let mut revoked = refresh_token;
+        for tokens in iter::once(tokens).chain(live.entry.record.parts()) {
+            let access_token = self.0.client.revoke(tokens.access_token()).await;
+            revoked = revoked.and(access_token);
+        }
+        revoked
     }
 }

@@ -1,20 +1,19 @@
 //! Tokens as a text that can be kept: a versioned record with its own shape, apart from the types in use.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    GrantedScope, Kept, TokenSet,
+    Kept, TokenSet,
+    part::{self, Told},
     refresh::{Ended, Standing},
 };
 use crate::{
     error::{Error, ErrorKind, Reason, Result},
     flow::Env,
-    oauth2::{
-        AuthorizationDetails, Requested, Scope, binding::KeptKey, client::ClientId, details, server::Issuer,
-    },
+    oauth2::{binding::KeptKey, client::ClientId, details, server::Issuer},
     oidc::IdToken,
     response::{
         members::{members, read_into},
@@ -22,7 +21,7 @@ use crate::{
         value::Text,
     },
     seal::{Label, SealingKeys},
-    secret::{AccessToken, RefreshToken, Secret, Wiped},
+    secret::{RefreshToken, Secret, Wiped},
     time::Timestamp,
 };
 
@@ -53,6 +52,8 @@ pub struct TokenRecord {
     client: ClientId,
     generation: u64,
     tokens: Arc<TokenSet>,
+    /// Access tokens for parts of what was granted.
+    parts: Vec<Arc<TokenSet>>,
     /// The text it was read from, if that has members which are not known here.
     others: Option<Bytes>,
 }
@@ -77,6 +78,7 @@ members! {
         id_token: Text<'de>,
         requested: &'de RawValue,
         authorization_details: &'de RawValue,
+        parts: &'de RawValue,
         kept: Unique,
         in_flight_since: i64,
         answers_lost: u64,
@@ -88,7 +90,8 @@ impl TokenRecord {
     /// The tokens that this client holds of this issuer, renewed `generation` times.
     #[must_use]
     pub fn new(issuer: Issuer, client: ClientId, generation: u64, tokens: TokenSet) -> Self {
-        Self { issuer, client, generation, tokens: Arc::new(tokens), others: None }
+        let (tokens, parts) = (Arc::new(tokens), Vec::new());
+        Self { issuer, client, generation, tokens, parts, others: None }
     }
 
     /// The same record with newer tokens.
@@ -138,29 +141,21 @@ impl TokenRecord {
 
     fn of_wire(wire: Wire<'_>, others: Option<Bytes>) -> Option<Self> {
         let key = KeptKey::of_members(&wire.v?, wire.dpop_jkt.as_deref(), wire.dpop_key.as_deref())?;
-        let access_token = &wire.access_token?;
-        // Some servers grant what nobody could ask for.
-        let scope = wire.scope.map(|text| Scope::tolerant(&text));
-        let scope = match (wire.scope_is_explicit, scope) {
-            (Some(true), Some(scope)) => GrantedScope::Explicit(scope),
-            (_, scope) => GrantedScope::Requested(scope),
+        let parts = part::read_all(wire.parts, key.as_ref())?;
+        let told = Told {
+            is_whole: true,
+            access_token: wire.access_token?,
+            issued_at: wire.issued_at?,
+            lifetime: wire.lifetime,
+            scope: wire.scope,
+            is_explicit: wire.scope_is_explicit,
+            requested: wire.requested,
+            details: wire.authorization_details,
         };
-        let mut tokens = TokenSet::restored(
-            if key.is_some() { AccessToken::dpop(access_token)? } else { AccessToken::bearer(access_token)? },
-            Timestamp::from_millis(wire.issued_at?),
-            wire.lifetime.map(Duration::from_secs),
-            wire.refresh_token.filter(|text| !text.is_empty()).map(|text| RefreshToken::new(&*text)),
-            scope,
-            key,
-        );
-        let granted = wire.authorization_details.map(|granted| AuthorizationDetails::parse(granted.get()));
-        let granted = granted.transpose().ok()?;
-        let requested = Requested::of_record(wire.requested)?;
-        let requested = match tokens.scope() {
-            GrantedScope::Requested(scope) => requested.with_scope(scope.clone()),
-            GrantedScope::Explicit(_) => requested,
-        };
-        tokens = tokens.with_request_kept(requested, granted);
+        let mut tokens = told.tokens(key)?;
+        if let Some(text) = wire.refresh_token.filter(|text| !text.is_empty()) {
+            tokens = tokens.with_refresh_token(RefreshToken::new(&*text));
+        }
         let issuer = Issuer::parse(&wire.issuer?).ok()?;
         if let Some(text) = wire.id_token {
             tokens = tokens.with_id_token(IdToken::of_record(&text)?);
@@ -169,7 +164,8 @@ impl TokenRecord {
             tokens = tokens.with_kept(Kept::of_value(&kept)?);
         }
         let client = ClientId::parse(&wire.client_id?).ok()?;
-        Some(Self { issuer, client, generation: wire.generation?, tokens: Arc::new(tokens), others })
+        let (generation, tokens) = (wire.generation?, Arc::new(tokens));
+        Some(Self { issuer, client, generation, tokens, parts, others })
     }
 
     /// Writes it as a text.
@@ -187,34 +183,20 @@ impl TokenRecord {
             None => Map::new(),
         };
         let tokens = &self.tokens;
-        let scope = tokens.scope();
-        let explicit = matches!(scope, GrantedScope::Explicit(_));
         record.extend([
             ("v".to_owned(), version(tokens.key().is_some(), standing).into()),
             ("issuer".to_owned(), self.issuer.as_str().into()),
             ("client_id".to_owned(), self.client.as_str().into()),
             ("generation".to_owned(), self.generation.into()),
-            ("access_token".to_owned(), tokens.access_token().expose().into()),
             ("refresh_token".to_owned(), tokens.refresh_token().map(RefreshToken::expose).into()),
-            ("issued_at".to_owned(), tokens.issued_at().as_millis().into()),
-            ("lifetime".to_owned(), tokens.lifetime().map(|lifetime| lifetime.as_secs()).into()),
-            ("scope".to_owned(), scope.scope().map(Scope::as_str).into()),
-            ("scope_is_explicit".to_owned(), explicit.into()),
             ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
+        part::write_into(&mut record, tokens, true);
         record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
-        // Nothing twice: a record should be short.
-        let mut requested = tokens.requested().clone();
-        if !explicit {
-            requested = requested.with_scope(None);
-        }
-        let granted = tokens.authorization_details().map(AuthorizationDetails::to_value);
-        for (name, value) in [("requested", requested.to_value()), (details::NAME, granted)] {
-            match value {
-                Some(value) => drop(record.insert(name.to_owned(), value)),
-                None => drop(record.remove(name)),
-            }
+        record.remove("parts");
+        if !self.parts.is_empty() {
+            record.insert("parts".to_owned(), part::write_all(&self.parts));
         }
         // What stood there before is over.
         for name in ["in_flight_since", "answers_lost", "ended"] {
@@ -228,7 +210,9 @@ impl TokenRecord {
             ]),
             // The tokens are worth nothing, or should be.
             Standing::Ended(why) => {
-                for name in ["refresh_token", "id_token", "dpop_key", "kept", "requested", details::NAME] {
+                for name in
+                    ["refresh_token", "id_token", "dpop_key", "kept", "requested", "parts", details::NAME]
+                {
                     record.remove(name);
                 }
                 record.insert("access_token".to_owned(), "-".into());
@@ -303,6 +287,17 @@ impl TokenRecord {
     pub fn tokens(&self) -> &Arc<TokenSet> {
         &self.tokens
     }
+
+    /// The tokens for parts of what was granted ([`part`](Self::part)).
+    #[must_use]
+    pub fn parts(&self) -> &[Arc<TokenSet>] {
+        &self.parts
+    }
+
+    pub(super) fn with_parts(mut self, parts: Vec<Arc<TokenSet>>) -> Self {
+        self.parts = parts;
+        self
+    }
 }
 
 fn malformed() -> Error {
@@ -343,6 +338,7 @@ impl PartialEq for TokenRecord {
     fn eq(&self, other: &Self) -> bool {
         self.generation == other.generation
             && self.tokens == other.tokens
+            && self.parts == other.parts
             && self.issuer == other.issuer
             && self.client == other.client
     }

@@ -49,6 +49,8 @@ impl GrantedScope {
 
 /// The longest time before its expiry at which a token is no longer used.
 const EARLY: Duration = Duration::from_secs(10);
+/// The longest time before its expiry at which other tokens are wanted, and what of a lifetime that is at most.
+const AHEAD: Duration = Duration::from_secs(60);
 /// A token is used for this long at least, whatever its lifetime: one that is said to be expired when it is issued
 /// would otherwise be renewed for every request.
 const LEAST: Duration = Duration::from_secs(1);
@@ -166,18 +168,36 @@ impl TokenSet {
             renewed.scope.clone_from(&self.scope);
         }
         renewed.id_token.clone_from(&self.id_token);
-        if let Some(kept) = &self.kept {
-            let mut kept = (**kept).clone();
-            if let Some(newer) = &renewed.kept {
-                kept.extend(newer);
-            }
-            renewed.kept = Some(Arc::new(kept));
-        }
+        renewed.kept = self.kept_and(renewed.kept);
         let mut renewed = renewed.with_requested(self.requested.clone(), response)?;
         if renewed.details.is_none() {
             renewed.details.clone_from(&self.details);
         }
         Ok(renewed)
+    }
+
+    /// These tokens with what renews them now, and the access token for this part of what was granted.
+    pub(super) fn parted(&self, part: &Requested, response: &TokenResponse) -> Result<(Self, Self)> {
+        let mut tokens = Self::held(response, part.scope(), self.key.as_ref())?;
+        let mut whole = self.clone();
+        whole.refresh_token = tokens.refresh_token.take().or(whole.refresh_token);
+        whole.kept = self.kept_and(tokens.kept.take());
+        if tokens.scope.scope().is_none() {
+            tokens.scope.clone_from(&self.scope);
+        }
+        Ok((whole, tokens.with_requested(part.clone(), response)?))
+    }
+
+    /// What the provider gave before, and what it gave now.
+    fn kept_and(&self, newer: Option<Arc<Kept>>) -> Option<Arc<Kept>> {
+        match (&self.kept, newer) {
+            (Some(kept), Some(newer)) => {
+                let mut kept = (**kept).clone();
+                kept.extend(&newer);
+                Some(Arc::new(kept))
+            }
+            (kept, newer) => newer.or_else(|| kept.clone()),
+        }
     }
 
     /// The same tokens, together with all that was asked for, of which this was the response: if that was authorization
@@ -295,6 +315,32 @@ impl TokenSet {
         self.lifetime.map(|lifetime| self.issued_at + (lifetime - EARLY.min(lifetime / 10)).max(LEAST))
     }
 
+    /// When other tokens are wanted, while these are still used: a minute before they expire, or a tenth of their lifetime,
+    /// whichever is less, and by up to half of that earlier. How much earlier is drawn by who holds them, from 0 for nothing
+    /// to 255, so that not all who got tokens at the same moment ask at the same moment again. Tokens that live for a minute
+    /// or less are used until they [should be renewed](Self::stale_at).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use valetkey_proto::{Timestamp, oauth2::token::TokenSet, secret::AccessToken};
+    ///
+    /// let issued = Timestamp::from_secs(1_700_000_000);
+    /// let token = AccessToken::bearer("mF_9.B5f-4.1JqM").expect("it was one before");
+    /// let tokens = TokenSet::of_parts(token, Some(issued + Duration::from_secs(3600)), issued);
+    /// assert_eq!(tokens.renew_at(0), Some(issued + Duration::from_secs(3540)));
+    /// assert_eq!(tokens.renew_at(255), Some(issued + Duration::from_secs(3510)));
+    /// assert_eq!(tokens.stale_at(), Some(issued + Duration::from_secs(3590)));
+    /// ```
+    #[must_use]
+    pub fn renew_at(&self, draw: u8) -> Option<Timestamp> {
+        let lifetime = self.lifetime?;
+        if lifetime <= AHEAD {
+            return self.stale_at();
+        }
+        let ahead = AHEAD.min(lifetime / 10);
+        Some(self.issued_at + (lifetime - ahead - ahead * u32::from(draw) / 510))
+    }
+
     /// Whether the access token should be renewed at this time: it will soon expire, or has been issued in the
     /// future, so that its age cannot be known.
     #[must_use]
@@ -368,6 +414,26 @@ mod tests {
                 "{lifetime}"
             );
         }
+    }
+
+    #[test]
+    fn r_herd_other_tokens_are_wanted_early_and_not_by_all_at_once() {
+        for (lifetime, last, first) in [
+            (86_400, 86_340_000, 86_310_000),
+            (300, 270_000, 255_000),
+            (61, 54_900, 51_850),
+            (60, 54_000, 54_000),
+        ] {
+            let tokens = tokens(Some(lifetime));
+            let at = |millis: i64| Some(Timestamp::from_millis(1_000_000 + millis));
+            assert_eq!((tokens.renew_at(0), tokens.renew_at(255)), (at(last), at(first)), "{lifetime}");
+            assert!((0..=255).all(|draw| tokens.renew_at(draw) <= tokens.stale_at()), "{lifetime}");
+        }
+        for lifetime in [0, 1, 59, u64::MAX / 2] {
+            let tokens = tokens(Some(lifetime));
+            assert!(tokens.renew_at(255) <= tokens.stale_at() && tokens.renew_at(0) <= tokens.stale_at());
+        }
+        assert_eq!(tokens(None).renew_at(0), None);
     }
 
     #[test]
