@@ -282,6 +282,12 @@ impl Error {
         self.0.response.as_deref()
     }
 
+    /// What it is about, in words for people.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
     /// The HTTP status of the answer, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

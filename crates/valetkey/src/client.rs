@@ -37,7 +37,7 @@ use valetkey_proto::{
         grant::AuthorizationCodeGrant,
         resource::Placement,
         server::{Issuer, ServerMetadata},
-        token::{Strictness, TokenRecord, TokenSet},
+        token::{Strictness, TokenRecord, TokenSet, refresh::Manner},
     },
     oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
@@ -111,6 +111,7 @@ struct Inner {
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+    manner: Manner,
     /// The server has asked to be left alone.
     busy: Remembered,
 }
@@ -249,10 +250,7 @@ impl Client {
         if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
             return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
         }
-        match record.tokens().key() {
-            Some(kept) => self.kept_key(kept, relation.server()).map(Some),
-            None => Ok(None),
-        }
+        self.key_of(record.tokens())
     }
 
     /// Gets tokens in the client's own name.
@@ -342,6 +340,11 @@ impl Client {
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
         &self.0.observer
+    }
+
+    /// How users' tokens are renewed.
+    pub(crate) fn manner(&self) -> Manner {
+        self.0.manner
     }
 
     pub(crate) fn id(&self) -> &ClientId {

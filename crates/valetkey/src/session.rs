@@ -71,7 +71,7 @@ struct Held {
     client: Client,
     renewal: Renewal,
     tokens: Slot<Live>,
-    /// The key that all the tokens are bound to.
+    /// The key that the first tokens are bound to, and all that are got by them.
     dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
     place: Arc<Place>,
@@ -111,8 +111,9 @@ impl Session {
     /// From now on its grant is in a store.
     pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
         self.0.place.move_to(shared);
-        let live = Live::new(&self.0.client, entry);
-        self.0.tokens.put(live.in_place_of(self.0.tokens.get().as_deref()));
+        let before = self.0.tokens.get();
+        let dpop = before.as_ref().and_then(|before| before.dpop.clone());
+        self.0.tokens.put(Live::new(&self.0.client, entry, dpop).in_place_of(before.as_deref()));
     }
 
     /// Whether a user has granted it, and a refresh token renews it.
@@ -145,7 +146,7 @@ impl Session {
         place: Place,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = entry.map(|entry| Live::new(&client, entry));
+        let live = entry.map(|entry| Live::new(&client, entry, dpop.clone()));
         let tokens = Slot::new(live, pause_after);
         let (keeping, place) = (Arc::default(), Arc::new(place));
         let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
@@ -272,10 +273,11 @@ impl Session {
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
         // With the token for all that was granted, which the server knows best.
-        let tokens = Self::of_all(Arc::clone(&self.0)).tokens().await?;
+        let used = Self::of_all(Arc::clone(&self.0)).usable().await?;
+        let tokens = used.tokens();
         let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
         let user = tokens.id_token().ok_or_else(nobody)?;
-        self.0.client.user_info(user, tokens.access_token(), in_body, self.0.dpop.clone()).await
+        self.0.client.user_info(user, tokens.access_token(), in_body, used.live.dpop.clone()).await
     }
 
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.

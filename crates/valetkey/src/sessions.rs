@@ -89,7 +89,11 @@ impl Sessions {
             // What cannot be read is not written over.
             let before = shared.load().await?;
             let (generation, renewals) = match &before {
-                Some(entry) => (entry.generation, entry.record.generation() + 1),
+                // Newer than what is there, and than what may be on its way to whoever renews it.
+                Some(entry) => {
+                    let under_way = u64::from(matches!(entry.standing, Standing::InFlight { .. }));
+                    (entry.generation, entry.record.generation() + 1 + under_way)
+                }
                 None => (0, 0),
             };
             // It is newer than what was there, whatever it was renewed before.

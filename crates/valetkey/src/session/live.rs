@@ -12,7 +12,11 @@ use std::{
 
 use arc_swap::Guard;
 use http::HeaderValue;
-use valetkey_proto::{Party, Timestamp, endpoint::Origin, oauth2::token::TokenSet};
+use valetkey_proto::{
+    Party, Timestamp,
+    endpoint::Origin,
+    oauth2::{binding::Dpop, token::TokenSet},
+};
 
 use super::{part::Part, place::GrantEntry};
 use crate::client::Client;
@@ -20,6 +24,8 @@ use crate::client::Client;
 /// The tokens of a grant: those for all of it, and those for parts.
 pub(super) struct Live {
     pub(super) entry: GrantEntry,
+    /// The key that they are bound to.
+    pub(super) dpop: Option<Dpop>,
     whole: Shown,
     parts: Box<[Shown]>,
 }
@@ -56,11 +62,11 @@ const SKEW: Duration = Duration::from_secs(60);
 
 impl Live {
     /// The tokens of this entry.
-    pub(super) fn new(client: &Client, entry: GrantEntry) -> Self {
+    pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>) -> Self {
         let whole = Shown::new(client, Arc::clone(entry.record.tokens()));
         let parts = entry.record.parts().iter().map(|tokens| Shown::new(client, Arc::clone(tokens)));
         let parts = parts.collect();
-        Self { entry, whole, parts }
+        Self { entry, dpop, whole, parts }
     }
 
     /// The same, in place of others: what is known of an access token that stays is known of it still.

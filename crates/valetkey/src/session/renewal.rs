@@ -16,7 +16,7 @@ use valetkey_proto::{
         grant::RefreshTokenGrant,
         token::{
             TokenRecord, TokenResponse, TokenSet,
-            refresh::{Deed, Ended, Entry, Manner, Outcome, Refresh, Report, Standing},
+            refresh::{Deed, Ended, Entry, Outcome, Refresh, Report, Standing},
         },
     },
 };
@@ -120,7 +120,7 @@ impl Work {
     /// Does what the transaction says until it is over.
     async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
         for _ in 0..ADOPTIONS {
-            let mut refresh = Refresh::new(held, Manner::new());
+            let mut refresh = Refresh::new(held, self.client.manner());
             let (mut report, mut failure) = (Report::Go, None);
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
@@ -164,8 +164,8 @@ impl Work {
     }
 
     /// What is in use now.
-    fn live(&self, entry: GrantEntry) -> Live {
-        let live = Live::new(&self.client, entry).in_place_of(self.present.as_deref());
+    fn live(&self, entry: GrantEntry, dpop: Option<Dpop>) -> Live {
+        let live = Live::new(&self.client, entry, dpop).in_place_of(self.present.as_deref());
         live.got_for(&self.part, self.follows_refusal)
     }
 
@@ -173,7 +173,8 @@ impl Work {
         match outcome {
             Outcome::Adopted(entry) => {
                 self.observer.event(&SessionEvent::Adopted { generation: entry.record.generation() });
-                Ok(self.live(entry))
+                let dpop = self.key_of(entry.record.tokens())?;
+                Ok(self.live(entry, dpop))
             }
             Outcome::Renewed { entry, kept } => Ok(self.land(entry, kept).await),
             Outcome::Orphaned(record) => {
@@ -205,7 +206,9 @@ impl Work {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
         self.observer.event(&SessionEvent::Renewed { generation });
-        self.live(entry)
+        // They were got with it.
+        let dpop = self.key_of(entry.record.tokens()).ok().flatten();
+        self.live(entry, dpop)
     }
 
     /// Asks the server once, by the refresh token of this record.
@@ -255,8 +258,17 @@ impl Work {
         if let Some(details) = part.and_then(Requested::authorization_details) {
             grant = grant.with_authorization_details(details.clone())?;
         }
-        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
+        let dpop = self.key_of(record.tokens())?;
+        let response = self.client.call_as(&relation, grant, dpop).await.map_err(lost_or_not)?;
         Ok((relation, response))
+    }
+
+    /// The key that tokens are bound to: another than before, if the user has signed in anew elsewhere.
+    fn key_of(&self, tokens: &TokenSet) -> Result<Option<Dpop>> {
+        match (&self.dpop, tokens.key()) {
+            (Some(dpop), Some(kept)) if dpop.kept() == kept => Ok(Some(dpop.clone())),
+            _ => self.client.key_of(tokens),
+        }
     }
 
     /// One to five seconds: whatever broke the connection may pass.
@@ -302,7 +314,8 @@ pub(crate) fn ended(why: Ended, failure: Option<Error>) -> Error {
 
 /// Others are at it for too long.
 fn busy() -> Error {
-    let error = Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("others hold the grant");
+    let error = Error::new(ErrorKind::Store, Reason::StoreFailed)
+        .with_detail("others hold the grant: try again in a moment");
     error.with_retry_after(Duration::from_secs(1))
 }
 

@@ -20,10 +20,7 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
-use super::{
-    Anomaly, Session, SessionEvent,
-    live::{InUse, Shown},
-};
+use super::{Anomaly, Session, SessionEvent, live::InUse};
 use crate::run::run;
 
 /// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
@@ -107,7 +104,8 @@ impl Session {
     async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
         let runtime = self.0.client.runtime();
         let used = self.usable().await?;
-        let call = |used: &Shown| Call::new(request, Arc::clone(&used.party)).with_dpop(self.0.dpop.clone());
+        let call =
+            |used: &InUse| Call::new(request, Arc::clone(&used.party)).with_dpop(used.live.dpop.clone());
         let response = run(call(&used), runtime).await?;
         if self.judge(&used, &response).await? == Verdict::Final {
             return Ok(response);
@@ -166,7 +164,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
         let token = used.tokens().access_token();
-        let proven = match &self.0.dpop {
+        let proven = match &used.live.dpop {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
             Some(_) | None => None,
         };
@@ -211,7 +209,7 @@ impl Session {
     ///
     /// Whatever renewing ends with. `Denied`: [`Reason::NonceDemanded`] if the API demands a nonce again, or names none.
     pub async fn learn<B>(&self, attached: &Attached, response: &http::Response<B>) -> Result<Verdict> {
-        if let (Some(dpop), Some(proven)) = (&self.0.dpop, &attached.proven) {
+        if let (Some(dpop), Some(proven)) = (&attached.used.live.dpop, &attached.proven) {
             let has_nonce = dpop.learn(&proven.uri, response.headers());
             let is_demanded = response.status() == StatusCode::UNAUTHORIZED && demands_nonce(response);
             let again = proven.challenged.swap(is_demanded, Ordering::Relaxed);

@@ -73,7 +73,7 @@ fn accounts(count: usize) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn every_grant_is_renewed_in_time_and_not_much_more_often() {
+fn r_idle_every_grant_is_renewed_in_time_and_not_much_more_often() {
     for processes in [1, 3] {
         let world = world();
         world.save(accounts(20));

@@ -13,6 +13,7 @@ mod keeping;
 mod learned;
 mod legacy;
 mod logout;
+mod machine;
 mod metadata;
 mod oauth1;
 mod oauth1_parity;
@@ -31,6 +32,7 @@ mod sign_in;
 mod source;
 mod step_up;
 mod targets;
+mod trackers;
 
 use bytes::Bytes;
 use valetkey::{Client, Session};

@@ -426,6 +426,8 @@ impl<R: Renewed> Refresh<R> {
             Some(found) if found.record == entry.record => {
                 self.over(Outcome::Renewed { entry: found, kept: true })
             }
+            // Somebody has signed in anew meanwhile, and what came to us is of the sign-in before.
+            Some(found) if is_newer(&found, &entry) => self.over(Outcome::Adopted(found)),
             // Ours came later than whatever else the server was asked.
             Some(found) if self.may_keep() => self.keep(Entry { generation: found.generation + 1, ..entry }),
             Some(_) => self.over(Outcome::Renewed { entry, kept: false }),
