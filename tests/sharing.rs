@@ -1,9 +1,9 @@
-//! Processes that share one grant in one store, and are killed, left and failed: is a refresh token used by one at a time,
-//! and is nothing lost that can be kept?
+//! Processes that share one grant in one store, and are killed, left and failed, and programs that end in the middle of what they
+//! do: is a refresh token used by one at a time, and is nothing lost that can be kept?
 //!
 //! The provider is the testkit's, on loopback and in real time. It rotates refresh tokens, and takes a second use for theft;
 //! where it has grace, not within a minute. The processes are this program, started anew; the parent counts from what the
-//! provider saw.
+//! provider saw. The stores are files, and the engines whose addresses are in the environment.
 //!
 //! `cargo test` tries some seconds of each kind. The whole campaign is ignored unless it is asked for
 //! (docs/SHARING_CAMPAIGN.md), and prints its figures.
