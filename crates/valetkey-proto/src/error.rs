@@ -40,7 +40,6 @@ struct Inner {
     challenges: Vec<Challenge>,
     /// Shared, since it cannot be copied.
     failure: Option<Arc<Failure>>,
-    /// If it is another one than that of the reason.
     advice: Option<Advice>,
 }
 
