@@ -76,7 +76,7 @@ pub enum Reason {
     // --- the program ---
     /// The machine was stepped in a way that makes no sense, such as a response to no request.
     OutOfTurn,
-    /// A value cannot be sent as it is: a control character, an empty name, too long.
+    /// A value cannot be used: it has a control character, or is empty, too long, or not one of those that there are.
     InvalidValue,
     /// A URL cannot be parsed, or has a part that it must not have.
     InvalidUrl,
@@ -495,7 +495,7 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Self::OutOfTurn => "the flow was stepped out of turn",
-            Self::InvalidValue => "a value cannot be sent as it is",
+            Self::InvalidValue => "a value cannot be used",
             Self::InvalidUrl => "not a URL that can be used here",
             Self::InsecureUrl => "the URL is neither https nor http on loopback",
             Self::MissingEndpoint => "the server's metadata does not name the endpoint",

@@ -27,13 +27,15 @@
 mod apis;
 mod grants;
 mod openid;
+mod registration;
+mod sessions;
 mod targets;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
-    Exchange, Result,
+    Exchange, Result, Timestamp,
     oauth2::{
         assertion::{Assertion, ServiceAccount},
         authorization::{AuthorizationUrl, Callback, PendingAuthorization},
@@ -46,6 +48,9 @@ use valetkey_proto::{
 
 pub use apis::{ProtectedResource, ResourceServer};
 pub use grants::{Legacy, PasswordLogin};
+pub use registration::Registrar;
+pub use sessions::Sessions;
+pub use targets::Narrow;
 pub use valetkey_http::block_on;
 
 use crate::{Attached, Bearer, ClientBuilder, TokenKeeper, Verdict};
@@ -253,6 +258,12 @@ impl DeviceLogin {
         self.0.verification_uri_complete()
     }
 
+    /// Until when the user may come.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.expires_at()
+    }
+
     /// Waits until the user has decided.
     ///
     /// # Errors
@@ -352,6 +363,15 @@ impl Session {
     /// As [`crate::Session::tokens`].
     pub fn tokens(&self) -> Result<Arc<TokenSet>> {
         block_on(self.0.tokens())
+    }
+
+    /// Tokens that can be used for this long from now, renewed if the present ones cannot.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Session::tokens_for`].
+    pub fn tokens_for(&self, time: Duration) -> Result<Arc<TokenSet>> {
+        block_on(self.0.tokens_for(time))
     }
 
     /// Gets new tokens in place of the present ones.

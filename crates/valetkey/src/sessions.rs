@@ -5,7 +5,10 @@ mod keep_alive;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use valetkey_proto::{
@@ -60,7 +63,16 @@ pub struct Sessions {
     client: Client,
     store: Arc<dyn Store>,
     /// Those that are open in this process, so that an account has one.
-    open: Arc<Mutex<HashMap<StoreKey, WeakSession>>>,
+    open: Arc<Mutex<Opened>>,
+}
+
+#[derive(Default)]
+struct Opened {
+    sessions: HashMap<StoreKey, WeakSession>,
+    /// Those that are just being opened, and whether somebody has logged out meanwhile.
+    openings: HashMap<StoreKey, Weak<AtomicBool>>,
+    /// At how many those are swept out that nobody holds any more.
+    swept_at: usize,
 }
 
 /// How often a write is tried again that somebody else came before.
@@ -97,7 +109,7 @@ impl Sessions {
             let record = record.clone().with_generation(renewals.max(record.generation()));
             let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
             if shared.put(&entry).await? == Put::Written {
-                self.opened().insert(shared.key.clone(), session.downgrade());
+                self.opened().sessions.insert(shared.key.clone(), session.downgrade());
                 session.share(entry, shared);
                 return Ok(());
             }
@@ -114,28 +126,35 @@ impl Sessions {
     /// sign in again. `Store`: it cannot be read. Otherwise as [`Client::restore`].
     pub async fn open(&self, account: &str) -> Result<Option<Session>> {
         let shared = self.shared(account)?;
-        let known = self.opened().get(&shared.key).and_then(WeakSession::upgrade);
-        // One that has ended may still be held by others: the user may have signed in again elsewhere.
-        if known.as_ref().is_some_and(|known| !known.has_ended()) {
-            return Ok(known);
-        }
-        let Some(entry) = shared.load().await? else { return Ok(None) };
-        match entry.standing {
-            Standing::Ended(Ended::LoggedOut) => Ok(None),
-            Standing::Ended(why) => Err(ended(why, None)),
-            Standing::Idle | Standing::InFlight { .. } => {
-                let record = entry.record.clone();
-                let session = self.client.restore_at(entry, shared.clone())?;
-                let mut opened = self.opened();
-                // Somebody may have opened it meanwhile. One that has ended with these very tokens is not asked for again.
-                if let Some(known) = opened.get(&shared.key).and_then(WeakSession::upgrade)
-                    && !known.has_ended_before(&record)
-                {
-                    return Ok(Some(known));
+        loop {
+            // One that has ended may still be held by others: the user may have signed in again elsewhere.
+            let known = self.opened().session(&shared.key);
+            if known.as_ref().is_some_and(|known| !known.has_ended()) {
+                return Ok(known);
+            }
+            let is_logged_out = self.opened().begin(&shared.key);
+            let Some(entry) = shared.load().await? else { return Ok(None) };
+            match entry.standing {
+                Standing::Ended(Ended::LoggedOut) => return Ok(None),
+                Standing::Ended(why) => return Err(ended(why, None)),
+                Standing::Idle | Standing::InFlight { .. } => {}
+            }
+            let record = entry.record.clone();
+            let session = self.client.restore_at(entry, shared.clone())?;
+            let mut opened = self.opened();
+            // Somebody may have opened it meanwhile. One that has ended with these very tokens is not asked for again.
+            if let Some(known) = opened.session(&shared.key)
+                && !known.has_ended_before(&record)
+            {
+                return Ok(Some(known));
+            }
+            // What was read may be what was before somebody logged out.
+            if !is_logged_out.load(Ordering::Relaxed) {
+                if Arc::strong_count(&is_logged_out) == 1 {
+                    opened.openings.remove(&shared.key);
                 }
-                opened.retain(|_, session| session.upgrade().is_some());
-                opened.insert(shared.key, session.downgrade());
-                Ok(Some(session))
+                opened.sessions.insert(shared.key, session.downgrade());
+                return Ok(Some(session));
             }
         }
     }
@@ -167,13 +186,13 @@ impl Sessions {
     /// ([`Session::revoke`]); the account is signed out here.
     pub async fn log_out(&self, account: &str) -> Result<Option<IdToken>> {
         let shared = self.shared(account)?;
-        let Some(entry) = shared.end(Ended::LoggedOut).await? else {
-            return Ok(None);
-        };
-        let known = self.opened().remove(&shared.key).and_then(|session| session.upgrade());
-        let session = match known {
-            Some(session) => session,
-            None => self.client.restore(entry.record)?,
+        let entry = shared.end(Ended::LoggedOut).await?;
+        let known = self.opened().log_out(&shared.key);
+        let session = match (known, entry) {
+            // Also if somebody was here before: it is not used any more.
+            (Some(session), _) => session,
+            (None, Some(entry)) => self.client.restore(entry.record)?,
+            (None, None) => return Ok(None),
         };
         let identity = session.identity();
         session.revoke().await?;
@@ -225,8 +244,34 @@ impl Sessions {
         Ok(Shared { store: Arc::clone(&self.store), key, owner })
     }
 
-    fn opened(&self) -> MutexGuard<'_, HashMap<StoreKey, WeakSession>> {
+    fn opened(&self) -> MutexGuard<'_, Opened> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Opened {
+    fn session(&self, key: &StoreKey) -> Option<Session> {
+        self.sessions.get(key).and_then(WeakSession::upgrade)
+    }
+
+    /// One is opened: what will say whether somebody has logged out meanwhile.
+    fn begin(&mut self, key: &StoreKey) -> Arc<AtomicBool> {
+        if self.sessions.len() + self.openings.len() >= self.swept_at {
+            self.sessions.retain(|_, session| session.upgrade().is_some());
+            self.openings.retain(|_, opening| opening.strong_count() > 0);
+            // Once in as many as there are: that costs each a step or two.
+            self.swept_at = (2 * (self.sessions.len() + self.openings.len())).max(64);
+        }
+        let opening = self.openings.get(key).and_then(Weak::upgrade).unwrap_or_default();
+        self.openings.insert(key.clone(), Arc::downgrade(&opening));
+        opening
+    }
+
+    fn log_out(&mut self, key: &StoreKey) -> Option<Session> {
+        if let Some(opening) = self.openings.remove(key).and_then(|opening| opening.upgrade()) {
+            opening.store(true, Ordering::Relaxed);
+        }
+        self.sessions.remove(key).and_then(|session| session.upgrade())
     }
 }
 

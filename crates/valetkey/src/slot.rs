@@ -9,16 +9,13 @@ use std::{
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use arc_swap::{ArcSwapOption, Guard};
 use futures_channel::oneshot;
-use futures_util::{
-    future::{FutureExt, Shared},
-    task::AtomicWaker,
-};
+use futures_util::future::{FutureExt, Shared};
 use valetkey_http::{Backend, Task};
 use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp, Window};
 
@@ -54,8 +51,6 @@ enum Join<T> {
     Flight(Flight<T>),
 }
 
-/// Work under way, and its answer for all who wait.
-type Flight<T> = Shared<Landing<T>>;
 type Answer<T> = Result<Arc<T>>;
 
 impl<T: Send + Sync + 'static> Slot<T> {
@@ -152,7 +147,8 @@ impl<T: Send + Sync + 'static> Slot<T> {
         let (sender, receiver) = oneshot::channel();
         let parked = Arc::new(Parked::default());
         let landing = Landing { receiver, parked: Arc::clone(&parked), driven: None }.shared();
-        traffic.flight = Some(landing.clone());
+        let flight = Flight { landing, parked: Arc::clone(&parked), has_looked: false };
+        traffic.flight = Some(flight.clone());
         // An executor may run the task at once, on this thread: it must find the slot unlocked.
         drop(traffic);
         let pilot = Pilot { slot: Arc::downgrade(&self.0), backend: Arc::clone(backend) };
@@ -166,7 +162,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         if let Err(task) = backend.spawn(task) {
             parked.leave(task);
         }
-        Join::Flight(landing)
+        Join::Flight(flight)
     }
 }
 
@@ -184,10 +180,12 @@ struct Pilot<T> {
 }
 
 impl<T> Pilot<T> {
-    /// Publishes what the work brought, before anybody hears of it; dropping clears the way for the next.
-    fn land(self, answer: &Answer<T>) {
-        let Some(slot) = self.slot.upgrade() else { return };
+    /// Publishes what the work brought, before anybody hears of it, and clears the way for the next in one step: whoever
+    /// finds the new value wanting at once must not be given it again.
+    fn land(mut self, answer: &Answer<T>) {
+        let Some(slot) = std::mem::take(&mut self.slot).upgrade() else { return };
         let mut traffic = slot.traffic();
+        traffic.flight = None;
         match answer {
             Ok(value) => {
                 slot.value.store(Some(Arc::clone(value)));
@@ -206,7 +204,7 @@ impl<T> Pilot<T> {
 }
 
 impl<T> Drop for Pilot<T> {
-    /// Also when an executor drops the task half done: the next caller must be able to begin anew.
+    /// An executor drops the task half done: the next caller must be able to begin anew.
     fn drop(&mut self) {
         if let Some(slot) = self.slot.upgrade() {
             slot.traffic().flight = None;
@@ -214,18 +212,64 @@ impl<T> Drop for Pilot<T> {
     }
 }
 
-/// Where a task is left that no executor took.
+/// Work under way, and its answer for all who wait.
+struct Flight<T> {
+    landing: Shared<Landing<T>>,
+    parked: Arc<Parked>,
+    has_looked: bool,
+}
+
+impl<T> Clone for Flight<T> {
+    fn clone(&self) -> Self {
+        Self { landing: self.landing.clone(), parked: Arc::clone(&self.parked), has_looked: false }
+    }
+}
+
+impl<T> Future for Flight<T> {
+    type Output = Answer<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
+        let answer = self.landing.poll_unpin(context);
+        self.has_looked = answer.is_pending();
+        answer
+    }
+}
+
+impl<T> Drop for Flight<T> {
+    /// While one looks, [`Shared`] turns the others away, even if they were woken for what that one did not see any more.
+    /// It would look once more, but it leaves: the others are to look.
+    fn drop(&mut self) {
+        if self.has_looked {
+            self.parked.wake();
+        }
+    }
+}
+
+/// Where a task is left that no executor took, and how those who wait are woken.
 #[derive(Default)]
 struct Parked {
     task: Mutex<Option<Task>>,
-    waiter: AtomicWaker,
+    waiters: Mutex<Option<Waker>>,
 }
 
 impl Parked {
     fn leave(&self, task: Task) {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         // Somebody may be waiting already, and has found nothing to drive.
-        self.waiter.wake();
+        self.wake();
+    }
+
+    /// By this waker, which stays the same for as long as they wait.
+    fn register(&self, waker: &Waker) {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.get_or_insert_with(|| waker.clone());
+    }
+
+    fn wake(&self) {
+        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waiters) = waiters {
+            waiters.wake();
+        }
     }
 }
 
@@ -241,8 +285,8 @@ impl<T> Future for Landing<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
         let this = &mut *self;
+        this.parked.register(context.waker());
         if this.driven.is_none() {
-            this.parked.waiter.register(context.waker());
             this.driven = this.parked.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         if let Some(task) = &mut this.driven
@@ -264,7 +308,12 @@ impl<T> fmt::Debug for Slot<T> {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::atomic::{AtomicUsize, Ordering},
+        future::pending,
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
         time::SystemTime,
     };
 
@@ -291,6 +340,20 @@ mod tests {
 
     fn backend(spawning: Spawning) -> Arc<dyn Backend> {
         Arc::new(Provider::builder().spawning(spawning).build())
+    }
+
+    /// How often its waker was called.
+    struct Calls(AtomicUsize);
+
+    impl Wake for Calls {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counting() -> (Arc<Calls>, Waker) {
+        let calls = Arc::new(Calls(AtomicUsize::new(0)));
+        (Arc::clone(&calls), Waker::from(calls))
     }
 
     #[test]
@@ -358,14 +421,45 @@ mod tests {
             };
             let mut leader = Box::pin(slot.renew(None, &backend, work));
             for _ in 0..polls {
-                assert!(
-                    leader.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending()
-                );
+                assert!(leader.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             }
             drop(leader);
             assert_eq!(*block_on(slot.renew(None, &backend, work)).unwrap(), 7);
             assert_eq!(begun.load(Ordering::Relaxed), 1, "after {polls} polls");
         }
+    }
+
+    #[test]
+    fn t4_a_caller_who_leaves_when_woken_leaves_nobody_asleep() {
+        let (slot, backend) = (Arc::new(slot(None)), backend(Spawning::HandBack));
+        let (witness, woken) = counting();
+        let other = Arc::new(Mutex::new(None));
+        let work = {
+            let (slot, backend, other) = (Arc::clone(&slot), Arc::clone(&backend), Arc::clone(&other));
+            let mut looks = 0;
+            move |context: &mut Context<'_>| {
+                looks += 1;
+                if looks == 2 {
+                    // While the leader looks, there is news, and the other caller comes to look, too.
+                    context.waker().wake_by_ref();
+                    let (slot, backend) = (Arc::clone(&slot), Arc::clone(&backend));
+                    let mut caller: Task =
+                        Box::pin(
+                            async move { drop(slot.renew(None, &backend, pending::<Result<i32>>).await) },
+                        );
+                    assert!(caller.as_mut().poll(&mut Context::from_waker(&woken)).is_pending());
+                    *other.lock().unwrap() = Some(caller);
+                }
+                Poll::Pending
+            }
+        };
+        let mut leader = Box::pin(slot.renew(None, &backend, || std::future::poll_fn(work)));
+        for _ in 0..2 {
+            assert!(leader.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(witness.0.load(Ordering::Relaxed), 0);
+        drop(leader);
+        assert_eq!(witness.0.load(Ordering::Relaxed), 1, "somebody looks at the news");
     }
 
     #[test]
@@ -389,10 +483,10 @@ mod tests {
         let witness = Arc::new(());
         let held = Arc::clone(&witness);
         let mut leader = Box::pin(slot.renew(None, &backend, || async move {
-            std::future::pending::<()>().await;
+            pending::<()>().await;
             Ok(held)
         }));
-        assert!(leader.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        assert!(leader.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(leader);
         drop(slot);
         assert_eq!(Arc::strong_count(&witness), 1);

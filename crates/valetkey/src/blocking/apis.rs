@@ -9,6 +9,7 @@ use valetkey_proto::{
     },
 };
 
+use super::Registrar;
 use crate::{ClientBuilder, ResourceServerBuilder, Runtime};
 
 /// An API that says whose tokens it takes; see [`crate::ProtectedResource`].
@@ -47,6 +48,15 @@ impl ProtectedResource {
     #[must_use]
     pub fn metadata(&self) -> &ResourceMetadata {
         self.0.metadata()
+    }
+
+    /// Registers clients with the authorization server of the API.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::ProtectedResource::registrar`].
+    pub fn registrar(&self, issuer: Option<&str>) -> Result<Registrar> {
+        block_on(self.0.registrar(issuer)).map(Registrar)
     }
 
     /// A client for the API, for [`Client::build`](super::Client::build).

@@ -6,12 +6,14 @@ use valetkey_http::{Request, block_on};
 use valetkey_proto::{
     Result,
     oauth2::authorization::{
-        AuthorizationUrl, Callback, PendingAuthorization, RequestObject, ResponseMode, ResponseType,
+        AuthorizationUrl, Callback, HostedObject, PendingAuthorization, RequestObject, ResponseMode,
+        ResponseType,
     },
     oidc::{
         ClaimSource, Claims, ClaimsRequest, IdToken, UserInfo,
         logout::{LogoutToken, PendingLogout},
     },
+    secret::Secret,
 };
 
 use super::{Authorize, Client, Session};
@@ -56,9 +58,36 @@ impl Client {
     ) -> Result<(AuthorizationUrl, Option<PendingLogout>)> {
         block_on(say(self.0.logout()).start())
     }
+
+    /// Seals a sign-out under way into a text for the browser's cookie.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::seal_logout`].
+    pub fn seal_logout(&self, pending: PendingLogout) -> Result<Secret> {
+        self.0.seal_logout(pending)
+    }
+
+    /// Opens what [`seal_logout`](Self::seal_logout) sealed.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::unseal_logout`].
+    pub fn unseal_logout(&self, text: &str) -> Result<PendingLogout> {
+        self.0.unseal_logout(text)
+    }
 }
 
 impl Authorize {
+    /// Begins, with the request object at this URL: put it there before the user is sent on.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Authorize::start_hosted`].
+    pub fn start_hosted(self, place: &str) -> Result<(AuthorizationUrl, PendingAuthorization, HostedObject)> {
+        block_on(self.0.start_hosted(place))
+    }
+
     /// Asks for something else than a code.
     ///
     /// # Security

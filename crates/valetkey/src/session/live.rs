@@ -66,6 +66,8 @@ const NEW: Duration = Duration::from_secs(300);
 impl Live {
     /// The tokens of this entry.
     pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>) -> Self {
+        let record = entry.record.sharing(client.issuer(), client.id());
+        let entry = GrantEntry { record, ..entry };
         let whole = Shown::new(client, Arc::clone(entry.record.tokens()));
         let parts = entry.record.parts().iter().map(|tokens| Shown::new(client, Arc::clone(tokens)));
         let parts = parts.collect();
@@ -254,9 +256,16 @@ impl Bearer {
         let known = live.as_ref()?;
         let at = known.find(part)?;
         let shown = known.at(at);
-        let serves =
-            shown.is_header && (shown.is_good(now) || is_usable(&InUse { live: Arc::clone(known), at }));
-        serves.then_some(Self { live, at })
+        if !shown.is_header || !(shown.is_good(now) || Self::is_asked_for(known, at, is_usable)) {
+            return None;
+        }
+        Some(Self { live, at })
+    }
+
+    /// Apart, so that who has a good one does not carry it along.
+    #[cold]
+    fn is_asked_for(known: &Arc<Live>, at: At, is_usable: impl FnOnce(&InUse) -> bool) -> bool {
+        is_usable(&InUse { live: Arc::clone(known), at })
     }
 }
 

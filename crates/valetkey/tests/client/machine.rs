@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use valetkey::{Client, Sessions, store::Store};
+use valetkey::{Client, ClientBuilder, Sessions, store::Store};
 use valetkey_http::{Backend, Failure, Limits, Request, Response, Task};
 use valetkey_testkit::{Provider, block_on};
 
@@ -40,12 +40,15 @@ impl Machine {
         *self.meanwhile.lock().unwrap() = Some(Box::pin(happening));
     }
 
-    /// The client `app` on this machine.
-    pub(crate) fn client(self: &Arc<Self>) -> Client {
+    pub(crate) fn builder(self: &Arc<Self>) -> ClientBuilder {
         let builder = Client::builder(Arc::clone(self)).random(self.provider.random());
         let builder = builder.discover(&self.provider.issuer()).id("app").secret("app-secret");
-        let builder = builder.redirect_uri("https://client.test/cb").api(&self.provider.issuer());
-        block_on(builder.build()).expect("the provider is well")
+        builder.redirect_uri("https://client.test/cb").api(&self.provider.issuer())
+    }
+
+    /// The client `app` on this machine.
+    pub(crate) fn client(self: &Arc<Self>) -> Client {
+        block_on(self.builder().build()).expect("the provider is well")
     }
 
     pub(crate) fn sessions(self: &Arc<Self>, store: impl Store) -> Sessions {

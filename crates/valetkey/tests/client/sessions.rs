@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use valetkey::{
     Advice, Client, Error, ErrorKind, Reason, Result, Session, SessionEvent, Sessions,
     oauth2::token::{
@@ -206,12 +206,50 @@ fn a_log_out_while_tokens_come_wins_and_they_are_given_back() {
     assert_eq!(provider.count(Place::Revocation), 3, "two of the log-out, and the one that came too late");
 }
 
+#[test]
+fn a_log_out_while_an_account_is_opened_wins() {
+    let (provider, store) = world();
+    drop(alice(&program(&provider, &store), &provider));
+    let meanwhile = Meanwhile::default();
+    let meddling = Meddling { below: store.clone(), meanwhile: meanwhile.clone(), ..Meddling::default() };
+    let sessions = client(&provider).sessions(meddling);
+    let other = sessions.clone();
+    meanwhile.after_a_load(async move { drop(other.log_out("alice").await.unwrap()) });
+    assert!(block_on(sessions.open("alice")).unwrap().is_none());
+    // Whoever logs out here is logged out here, also if somebody was before, elsewhere.
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    drop(alice(&one, &provider));
+    let held = open(&two);
+    block_on(one.log_out("alice")).unwrap();
+    block_on(two.log_out("alice")).unwrap();
+    assert!(block_on(two.open("alice")).unwrap().is_none());
+    assert_eq!(call(&held, &provider).unwrap_err().reason(), Reason::SessionClosed);
+}
+
+/// What others do in the middle of something.
+#[derive(Clone, Default)]
+struct Meanwhile(Arc<Mutex<Option<BoxFuture<'static, ()>>>>);
+
+impl Meanwhile {
+    fn after_a_load(&self, others: impl Future<Output = ()> + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::pin(others));
+    }
+}
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
 /// A store that fails or meddles as it is told.
 #[derive(Debug, Default)]
 struct Meddling {
     below: MemoryStore,
     /// Who logs out before the next tokens are kept.
     log_out: Mutex<Option<Sessions>>,
+    /// What is done after the next record was read.
+    meanwhile: Meanwhile,
     /// How many of the next writes fail that say that the server is asked.
     failing: Arc<AtomicU32>,
     /// How many of the next leases fail.
@@ -231,7 +269,12 @@ fn fails(left: &AtomicU32) -> Result<()> {
 #[async_trait]
 impl Store for Meddling {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
-        self.below.load(key).await
+        let stored = self.below.load(key).await;
+        let others = self.meanwhile.0.lock().unwrap().take();
+        if let Some(others) = others {
+            others.await;
+        }
+        stored
     }
 
     async fn put(

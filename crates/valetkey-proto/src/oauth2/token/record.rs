@@ -116,6 +116,16 @@ impl TokenRecord {
         self
     }
 
+    /// The same record, with these values for its issuer and its client if they are the same: many records then have them in
+    /// memory once.
+    #[must_use]
+    pub fn sharing(mut self, issuer: &Issuer, client: &ClientId) -> Self {
+        if self.check(issuer, client).is_ok() {
+            (self.issuer, self.client) = (issuer.clone(), client.clone());
+        }
+        self
+    }
+
     /// The same record, which says whose it is: a store that keeps many can tell that one was put in the place of another.
     #[must_use]
     pub fn with_account(mut self, account: Option<&str>) -> Self {
@@ -387,6 +397,8 @@ impl fmt::Debug for TokenRecord {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         crypto::{CryptoProvider, SystemRandom},
@@ -484,6 +496,25 @@ mod tests {
             assert_ne!(bad, ended.expose());
             assert_eq!(TokenRecord::parse_shared(&bad).unwrap_err().reason(), Reason::Malformed, "{to}");
         }
+    }
+
+    #[test]
+    fn records_of_every_version_are_read_as_they_were_first_written() {
+        let first = r#"{"v":"1","issuer":"https://as.example","client_id":"app","generation":3,"access_token":"at",
+            "refresh_token":"rt","issued_at":1700000000000,"lifetime":3600,"scope":"a","scope_is_explicit":true}"#;
+        let record = TokenRecord::parse(first).unwrap();
+        assert_eq!((record.generation(), record.tokens().lifetime()), (3, Some(Duration::from_secs(3600))));
+        assert_eq!(record.account(), None);
+        let third = r#"{"v":"3","issuer":"https://as.example","client_id":"app","generation":3,"access_token":"-",
+            "issued_at":1700000000000,"ended":"logged_out"}"#;
+        let (_, standing) = TokenRecord::parse_shared(third).unwrap();
+        assert_eq!(standing, Standing::Ended(Ended::LoggedOut));
+        let fourth = first.replace(r#""v":"1""#, r#""v":"4""#);
+        let error = TokenRecord::parse(&fourth).unwrap_err();
+        assert!(error.reason() == Reason::Malformed && error.to_string().contains("newer"), "{error}");
+        // Whose it is goes with it, and is left out if nobody says.
+        let text = record.with_account(Some("al\"ice")).to_shared_text(Standing::Idle);
+        assert_eq!(TokenRecord::parse(text.expose()).unwrap().account(), Some("al\"ice"));
     }
 
     #[test]
