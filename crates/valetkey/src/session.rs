@@ -13,10 +13,7 @@ mod step_up;
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -50,7 +47,11 @@ use self::{
     place::Place,
     renewal::{Work, pause_after},
 };
-use crate::{client::Client, slot::Slot};
+use crate::{
+    client::Client,
+    slot::Slot,
+    sync::{AtomicBool, Mutex},
+};
 
 /// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
 /// the same session.
@@ -131,6 +132,11 @@ impl Session {
     /// Whether nothing renews its tokens any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_closed.load(Ordering::Relaxed) || self.0.tokens.has_ended()
+    }
+
+    #[cfg(all(test, shuttle))]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn downgrade(&self) -> WeakSession {

@@ -5,10 +5,7 @@ mod keep_alive;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, Weak, atomic::Ordering},
 };
 
 use valetkey_proto::{
@@ -26,6 +23,7 @@ use crate::{
     client::Client,
     session::{Session, Shared, WeakSession, ended},
     store::{self, Owner, Put, Store, StoreKey},
+    sync::{AtomicBool, Mutex, MutexGuard},
 };
 
 /// The sessions of a client's accounts, in a store.

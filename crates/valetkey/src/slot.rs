@@ -8,16 +8,16 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use arc_swap::{ArcSwapOption, Guard};
-use futures_channel::oneshot;
 use futures_util::future::{FutureExt, Shared};
 use valetkey_http::{Backend, Task};
 use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp};
+
+use crate::sync::{ArcSwapOption, Guard, Mutex, MutexGuard, oneshot};
 
 pub(crate) struct Slot<T>(Arc<Inner<T>>);
 
