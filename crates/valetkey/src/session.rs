@@ -109,11 +109,24 @@ impl Session {
         Self::at(client, Renewal::RefreshToken, Some(entry), Place::shared(shared), dpop)
     }
 
-    /// From now on its grant is in a store.
-    pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
-        self.0.place.move_to(shared);
-        let live = Live::new(&self.0.client, entry);
-        self.0.tokens.put(live.in_place_of(self.0.tokens.get().as_deref()));
+    /// From now on its grant is in a store, where this has put its record. Nobody renews it meanwhile, so that no refresh
+    /// token is kept that has been used.
+    pub(crate) async fn share<W>(&self, shared: Shared, save: impl FnOnce(TokenRecord) -> W) -> Result<()>
+    where
+        W: Future<Output = Result<GrantEntry>> + Send + 'static,
+    {
+        let (client, place) = (self.0.client.clone(), Arc::clone(&self.0.place));
+        let work = |present: Option<Arc<Live>>| {
+            let record = present.as_ref().map(|live| live.entry.record.clone());
+            let saved = record.map(|record| save(self.without_what_succeeded(record)));
+            async move {
+                let missing = || Error::new(ErrorKind::Usage, Reason::MissingRefreshToken);
+                let entry = saved.ok_or_else(missing)?.await?;
+                place.move_to(shared);
+                Ok(Live::new(&client, entry).in_place_of(present.as_deref()))
+            }
+        };
+        self.0.tokens.rename(self.0.client.runtime().backend(), work).await.map(drop)
     }
 
     /// Whether a user has granted it, and a refresh token renews it.

@@ -33,6 +33,8 @@ pub(crate) type PauseAfter = fn(&Error, u32) -> Option<Duration>;
 /// What is under way, and what was refused. Both are about the present value: a new one clears them.
 struct Traffic<T> {
     flight: Option<Flight<T>>,
+    /// Whether it brings no other value, but the same under another name.
+    is_renaming: bool,
     refusal: Option<Refusal>,
 }
 
@@ -48,6 +50,8 @@ enum Join<T> {
     Value(Arc<T>),
     Refused(Error),
     Flight(Flight<T>),
+    /// The value gets another name: ask again when it has.
+    Later(Flight<T>),
 }
 
 type Answer<T> = Result<Arc<T>>;
@@ -55,7 +59,11 @@ type Answer<T> = Result<Arc<T>>;
 impl<T: Send + Sync + 'static> Slot<T> {
     pub(crate) fn new(value: Option<T>, pause: PauseAfter) -> Self {
         let value = ArcSwapOption::new(value.map(Arc::new));
-        Self(Arc::new(Inner { value, pause, traffic: Mutex::new(Traffic { flight: None, refusal: None }) }))
+        Self(Arc::new(Inner {
+            value,
+            pause,
+            traffic: Mutex::new(Traffic { flight: None, is_renaming: false, refusal: None }),
+        }))
     }
 
     /// The value, if there is one. It takes no lock.
@@ -66,11 +74,6 @@ impl<T: Send + Sync + 'static> Slot<T> {
     /// The value, for a moment: it counts no reference, so that threads do not get in each other's way.
     pub(crate) fn peek(&self) -> Guard<Option<Arc<T>>> {
         self.0.value.load()
-    }
-
-    /// Puts a value in the place of the present one, which is the same under another name.
-    pub(crate) fn put(&self, value: T) {
-        self.0.value.store(Some(Arc::new(value)));
     }
 
     /// Fetches a value in place of the one that the caller found wanting, together with all who find the
@@ -84,11 +87,53 @@ impl<T: Send + Sync + 'static> Slot<T> {
     where
         W: Future<Output = Result<T>> + Send + 'static,
     {
-        match self.join(wanting, backend, work) {
-            Join::Value(value) => Ok(value),
-            Join::Refused(error) => Err(error),
-            Join::Flight(flight) => flight.await,
+        let mut work = Some(work);
+        loop {
+            match self.join(wanting, backend, &mut work) {
+                Join::Value(value) => return Ok(value),
+                Join::Refused(error) => return Err(error),
+                Join::Flight(flight) => return flight.await,
+                Join::Later(flight) => drop(flight.await),
+            }
         }
+    }
+
+    /// Puts the same value under another name in the place of the present one, as this work does it. It waits for what is
+    /// under way, and whoever finds the value wanting meanwhile waits for it. An error changes nothing.
+    pub(crate) async fn rename<W>(
+        &self,
+        backend: &Arc<dyn Backend>,
+        work: impl FnOnce(Option<Arc<T>>) -> W,
+    ) -> Answer<T>
+    where
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        let mut work = Some(work);
+        loop {
+            self.settle().await;
+            // Somebody may have begun anew meanwhile.
+            if let Some(flight) = self.begin_to_rename(backend, &mut work) {
+                return flight.await;
+            }
+        }
+    }
+
+    /// Begins to rename the value, unless something is under way.
+    fn begin_to_rename<W>(
+        &self,
+        backend: &Arc<dyn Backend>,
+        work: &mut Option<impl FnOnce(Option<Arc<T>>) -> W>,
+    ) -> Option<Flight<T>>
+    where
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        let mut traffic = self.0.traffic();
+        if traffic.flight.is_some() {
+            return None;
+        }
+        let (work, present) = (work.take()?, self.get());
+        traffic.is_renaming = true;
+        Some(self.begin(traffic, backend, || work(present)))
     }
 
     /// Waits for what is under way, if anything is.
@@ -124,14 +169,15 @@ impl<T: Send + Sync + 'static> Slot<T> {
         &self,
         wanting: Option<&Arc<T>>,
         backend: &Arc<dyn Backend>,
-        work: impl FnOnce() -> W,
+        work: &mut Option<impl FnOnce() -> W>,
     ) -> Join<T>
     where
         W: Future<Output = Result<T>> + Send + 'static,
     {
         let mut traffic = self.0.traffic();
         if let Some(under_way) = &traffic.flight {
-            return Join::Flight(under_way.clone());
+            let under_way = under_way.clone();
+            return if traffic.is_renaming { Join::Later(under_way) } else { Join::Flight(under_way) };
         }
         if let Some(value) = self.get()
             && wanting.is_none_or(|wanting| !Arc::ptr_eq(wanting, &value))
@@ -143,6 +189,21 @@ impl<T: Send + Sync + 'static> Slot<T> {
         {
             return Join::Refused(refusal.error.clone());
         }
+        let Some(work) = work.take() else { return Join::Refused(dropped()) };
+        traffic.is_renaming = false;
+        Join::Flight(self.begin(traffic, backend, work))
+    }
+
+    /// Begins work, which nobody else has begun.
+    fn begin<W>(
+        &self,
+        mut traffic: MutexGuard<'_, Traffic<T>>,
+        backend: &Arc<dyn Backend>,
+        work: impl FnOnce() -> W,
+    ) -> Flight<T>
+    where
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
         let parked = Arc::new(Parked::default());
         let landing = Landing { receiver, parked: Arc::clone(&parked), driven: None }.shared();
@@ -161,7 +222,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         if let Err(task) = backend.spawn(task) {
             parked.leave(task);
         }
-        Join::Flight(flight)
+        flight
     }
 }
 
@@ -188,8 +249,11 @@ impl<T> Pilot<T> {
         match answer {
             Ok(value) => {
                 slot.value.store(Some(Arc::clone(value)));
-                traffic.refusal = None;
+                if !traffic.is_renaming {
+                    traffic.refusal = None;
+                }
             }
+            Err(_) if traffic.is_renaming => {}
             Err(error) => {
                 let failures = traffic.refusal.as_ref().map_or(0, |refusal| refusal.failures) + 1;
                 let until =
@@ -291,9 +355,12 @@ impl<T> Future for Landing<T> {
         {
             this.driven = None;
         }
-        let dropped = || Error::new(ErrorKind::Transport, Reason::TaskDropped);
         Pin::new(&mut this.receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(dropped())))
     }
+}
+
+fn dropped() -> Error {
+    Error::new(ErrorKind::Transport, Reason::TaskDropped)
 }
 
 impl<T> fmt::Debug for Slot<T> {

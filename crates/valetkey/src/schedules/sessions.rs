@@ -169,6 +169,26 @@ fn in_every_order_a_log_out_ends_it() {
 }
 
 #[test]
+fn r_sf_in_every_order_a_session_is_saved_with_its_newest_tokens() {
+    explore("r_sf_in_every_order_a_session_is_saved_with_its_newest_tokens", || {
+        let world = World::new();
+        let client = world.client();
+        let session = world.sign_in(&client);
+        let sessions = client.sessions(world.store.clone());
+        let of_caller = (session.clone(), sessions.clone());
+        together(3, move |caller| match caller {
+            0 => block_on(of_caller.1.save("alice", &of_caller.0)).expect("saved"),
+            _ => drop(block_on(of_caller.0.refresh()).expect("new tokens")),
+        });
+        // Neither here nor elsewhere is a refresh token used again.
+        let elsewhere = open(&world.program()).expect("she is signed in");
+        for session in [&elsewhere, &session, &open(&sessions).expect("she is signed in")] {
+            block_on(session.refresh()).expect("new tokens");
+        }
+    });
+}
+
+#[test]
 fn r_sf_in_every_order_programs_use_a_refresh_token_once() {
     explore("r_sf_in_every_order_programs_use_a_refresh_token_once", || {
         let world = World::new();

@@ -187,6 +187,31 @@ fn in_every_order_what_is_under_way_is_waited_for() {
 }
 
 #[test]
+fn in_every_order_a_value_is_not_renewed_while_it_is_renamed() {
+    explore("in_every_order_a_value_is_not_renewed_while_it_is_renamed", || {
+        let world = World::new(executor(), AT_ONCE);
+        let held = block_on(world.renew(None, Ok)).expect("a value");
+        let (fails, of_caller) = (below(2) == 0, Arc::clone(&world));
+        together(3, move |caller| {
+            let polls = if caller < 2 { usize::MAX } else { below(4) };
+            if caller > 0 {
+                let value = block_on(leaving(polls, of_caller.renew(Some(&held), Ok)));
+                return assert!(value.is_none_or(|value| value.is_ok()), "whatever becomes of the name");
+            }
+            let begun = Arc::clone(&of_caller.begun);
+            let rename = |present: Option<Arc<usize>>| async move {
+                let before = begun.load(SeqCst);
+                shuttle::future::yield_now().await;
+                assert_eq!(begun.load(SeqCst), before);
+                if fails { Err(failed()) } else { Ok(*present.expect("a value")) }
+            };
+            assert_eq!(block_on(of_caller.slot.rename(&of_caller.backend, rename)).is_err(), fails);
+        });
+        assert_eq!(world.slot.get().as_deref(), Some(&world.begun()));
+    });
+}
+
+#[test]
 fn in_every_order_nothing_comes_after_it_was_shut() {
     explore("in_every_order_nothing_comes_after_it_was_shut", || {
         let world = World::new(executor(), AT_ONCE);
