@@ -10,11 +10,14 @@ mod protected_resource;
 mod remembered;
 mod resource_server;
 mod run;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod session;
 mod sessions;
 mod slot;
 pub mod source;
 pub mod store;
+mod sync;
 
 pub use client::{
     Authorize, Client, ClientBuilder, ClientCredentials, Device, DeviceLogin, Extension, JwtBearer, Legacy,

@@ -1,8 +1,10 @@
 //! A failure that is the answer for a while.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use valetkey_proto::{Error, Timestamp};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// Why nobody asks now, and until when.
 #[derive(Default)]

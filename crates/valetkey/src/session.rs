@@ -13,10 +13,7 @@ mod step_up;
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -50,7 +47,11 @@ use self::{
     place::Place,
     renewal::{Work, pause_after},
 };
-use crate::{client::Client, slot::Slot};
+use crate::{
+    client::Client,
+    slot::Slot,
+    sync::{AtomicBool, Mutex},
+};
 
 /// The tokens of one grant, and the way to use them. They renew themselves. It is cheap to clone, and clones are
 /// the same session.
@@ -108,12 +109,25 @@ impl Session {
         Self::at(client, Renewal::RefreshToken, Some(entry), Place::shared(shared), dpop)
     }
 
-    /// From now on its grant is in a store.
-    pub(crate) fn share(&self, entry: GrantEntry, shared: Shared) {
-        self.0.place.move_to(shared);
-        let before = self.0.tokens.get();
-        let dpop = before.as_ref().and_then(|before| before.dpop.clone());
-        self.0.tokens.put(Live::new(&self.0.client, entry, dpop).in_place_of(before.as_deref()));
+    /// From now on its grant is in a store, where this has put its record. Nobody renews it meanwhile, so that no refresh
+    /// token is kept that has been used.
+    pub(crate) async fn share<W>(&self, shared: Shared, save: impl FnOnce(TokenRecord) -> W) -> Result<()>
+    where
+        W: Future<Output = Result<GrantEntry>> + Send + 'static,
+    {
+        let (client, place) = (self.0.client.clone(), Arc::clone(&self.0.place));
+        let work = |present: Option<Arc<Live>>| {
+            let record = present.as_ref().map(|live| live.entry.record.clone());
+            let saved = record.map(|record| save(self.without_what_succeeded(record)));
+            async move {
+                let missing = || Error::new(ErrorKind::Usage, Reason::MissingRefreshToken);
+                let entry = saved.ok_or_else(missing)?.await?;
+                place.move_to(shared);
+                let dpop = present.as_ref().and_then(|present| present.dpop.clone());
+                Ok(Live::new(&client, entry, dpop).in_place_of(present.as_deref()))
+            }
+        };
+        self.0.tokens.rename(self.0.client.runtime().backend(), work).await.map(drop)
     }
 
     /// Whether a user has granted it, and a refresh token renews it.
@@ -132,6 +146,11 @@ impl Session {
     /// Whether nothing renews its tokens any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_closed.load(Ordering::Relaxed) || self.0.tokens.has_ended()
+    }
+
+    #[cfg(all(test, shuttle))]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn downgrade(&self) -> WeakSession {

@@ -5,17 +5,17 @@ mod keep_alive;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, Weak, atomic::Ordering},
 };
 
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     oauth2::{
         authorization::PendingAuthorization,
-        token::refresh::{Ended, Entry, Standing},
+        token::{
+            TokenRecord,
+            refresh::{Ended, Entry, Standing},
+        },
     },
     oidc::IdToken,
     secret::Secret,
@@ -24,8 +24,9 @@ use valetkey_proto::{
 pub use self::keep_alive::KeepAlive;
 use crate::{
     client::Client,
-    session::{Session, Shared, WeakSession, ended},
+    session::{GrantEntry, Session, Shared, WeakSession, ended},
     store::{self, Owner, Put, Store, StoreKey},
+    sync::{AtomicBool, Mutex, MutexGuard},
 };
 
 /// The sessions of a client's accounts, in a store.
@@ -75,9 +76,6 @@ struct Opened {
     swept_at: usize,
 }
 
-/// How often a write is tried again that somebody else came before.
-const TRIES: u8 = 8;
-
 impl Client {
     /// The sessions that this store keeps for the accounts of this client at its server.
     pub fn sessions(&self, store: impl Store) -> Sessions {
@@ -94,27 +92,18 @@ impl Sessions {
     /// `Usage`: [`Reason::MissingRefreshToken`] for a session that is not a user's, which needs no store: it asks for tokens as
     /// often as it likes. `Store`: it is not kept.
     pub async fn save(&self, account: &str, session: &Session) -> Result<()> {
-        let record = session.record().filter(|_| session.is_users());
-        let record = record.ok_or_else(|| Error::new(ErrorKind::Usage, Reason::MissingRefreshToken))?;
-        let shared = self.shared(account)?;
-        for _ in 0..TRIES {
-            // What cannot be read is not written over.
-            let before = shared.load().await?;
-            let (generation, renewals) = match &before {
-                // Newer than what is there, and than what may be on its way to whoever renews it.
-                Some(entry) => (entry.generation, entry.record.generation() + 2),
-                None => (0, 0),
-            };
-            // It is newer than what was there, whatever it was renewed before.
-            let record = record.clone().with_generation(renewals.max(record.generation()));
-            let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
-            if shared.put(&entry).await? == Put::Written {
-                self.opened().sessions.insert(shared.key.clone(), session.downgrade());
-                session.share(entry, shared);
-                return Ok(());
-            }
+        if !session.is_users() {
+            return Err(Error::new(ErrorKind::Usage, Reason::MissingRefreshToken));
         }
-        Err(contended())
+        let (sessions, opened) = (self.clone(), session.downgrade());
+        let shared = self.shared(account)?;
+        let place = shared.clone();
+        let save = move |record| async move {
+            let entry = place.save(record).await?;
+            sessions.opened().sessions.insert(place.key, opened);
+            Ok(entry)
+        };
+        session.share(shared, save).await
     }
 
     /// The session of this account; `None` if there is none, or somebody logged out. Within a program it is one, until it has
@@ -248,6 +237,31 @@ impl Sessions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Shared {
+    /// Keeps a record in the place of what is there.
+    async fn save(&self, record: TokenRecord) -> Result<GrantEntry> {
+        for _ in 0..TRIES {
+            // What cannot be read is not written over.
+            let before = self.load().await?;
+            let (generation, renewals) = match &before {
+                // Newer than what is there, and than what may be on its way to whoever renews it.
+                Some(entry) => (entry.generation, entry.record.generation() + 2),
+                None => (0, 0),
+            };
+            // It is newer than what was there, whatever it was renewed before.
+            let record = record.clone().with_generation(renewals.max(record.generation()));
+            let entry = Entry { generation: generation + 1, standing: Standing::Idle, record };
+            if self.put(&entry).await? == Put::Written {
+                return Ok(entry);
+            }
+        }
+        Err(contended())
+    }
+}
+
+/// How often a write is tried again that somebody else came before.
+const TRIES: u8 = 8;
 
 impl Opened {
     fn session(&self, key: &StoreKey) -> Option<Session> {

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -13,6 +10,8 @@ use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use valetkey_http::{Backend, BoxError};
 use valetkey_proto::oauth2::token::TokenRecord;
+
+use crate::sync::{AtomicBool, Mutex};
 
 /// Keeps the tokens of a session: in a file, a database, a keyring.
 ///

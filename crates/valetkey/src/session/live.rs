@@ -3,14 +3,10 @@
 use std::{
     fmt,
     ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
-use arc_swap::Guard;
 use http::HeaderValue;
 use valetkey_proto::{
     Party, Timestamp,
@@ -19,7 +15,10 @@ use valetkey_proto::{
 };
 
 use super::{part::Part, place::GrantEntry};
-use crate::client::Client;
+use crate::{
+    client::Client,
+    sync::{AtomicBool, Guard},
+};
 
 /// The tokens of a grant: those for all of it, and those for parts.
 pub(super) struct Live {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use valetkey_proto::{
 };
 
 use super::Session;
-use crate::remembered::Remembered;
+use crate::{remembered::Remembered, sync::Mutex};
 
 /// What of a grant a session is for: all of it, or what was asked for.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +16,10 @@ use valetkey_proto::{
     },
 };
 
-use crate::store::{Owner, Put, Store, StoreKey};
+use crate::{
+    store::{Owner, Put, Store, StoreKey},
+    sync::{Mutex, MutexGuard},
+};
 
 /// An entry of a grant, as sessions have it.
 pub(crate) type GrantEntry = Entry<TokenRecord>;

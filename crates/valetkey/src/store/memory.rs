@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use valetkey_proto::{Result, Timestamp, secret::Secret};
 
 use super::{Owner, Put, Store, StoreKey, Stored, clock, deadline};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Keeps everything in memory: for one process, and for tests.
 #[derive(Clone, Default)]

@@ -9,7 +9,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use valetkey::{
     Advice, Client, Error, ErrorKind, Reason, Result, Session, SessionEvent, Sessions,
     oauth2::token::{
@@ -224,6 +227,23 @@ fn a_log_out_while_an_account_is_opened_wins() {
     block_on(two.log_out("alice")).unwrap();
     assert!(block_on(two.open("alice")).unwrap().is_none());
     assert_eq!(call(&held, &provider).unwrap_err().reason(), Reason::SessionClosed);
+}
+
+#[test]
+fn a_session_is_saved_with_its_newest_tokens() {
+    let (provider, store) = world();
+    let meanwhile = Meanwhile::default();
+    let meddling = Meddling { below: store.clone(), meanwhile: meanwhile.clone(), ..Meddling::default() };
+    let session = sign_in(&client(&provider), &provider).unwrap();
+    // Somebody renews it when the record is about to be written: before that, or after, but not in between.
+    let other = session.clone();
+    meanwhile.after_a_load(async move { drop(other.refresh().now_or_never()) });
+    let sessions = client(&provider).sessions(meddling);
+    block_on(sessions.save("alice", &session)).unwrap();
+    let elsewhere = open(&program(&provider, &store));
+    for session in [&elsewhere, &session, &open(&sessions)] {
+        block_on(session.refresh()).unwrap();
+    }
 }
 
 /// What others do in the middle of something.
