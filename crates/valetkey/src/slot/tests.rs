@@ -209,7 +209,7 @@ struct Stepped(Arc<AtomicUsize>);
 #[async_trait::async_trait]
 impl Backend for Stepped {
     async fn send(&self, _: Request, _: Limits) -> std::result::Result<Response, Failure> {
-        std::future::pending().await
+        pending().await
     }
 
     async fn sleep(&self, _: Duration) {}
