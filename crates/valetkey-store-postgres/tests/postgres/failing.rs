@@ -51,7 +51,8 @@ fn what_was_said_to_be_written_is_there_after_a_crash_in_the_middle() {
     on_a_server(async |mut server| {
         let store = anew(&server.url(), "t_").await;
         let writers = Writers::start(&store);
-        pause(500).await;
+        writers.have_begun().await;
+        pause(100).await;
         server.kill();
         let written = writers.stopped().await;
         server.restart().await;

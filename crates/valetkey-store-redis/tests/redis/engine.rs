@@ -1,6 +1,12 @@
 //! What the tests of both stores on engines share.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
@@ -54,16 +60,22 @@ pub(crate) async fn all_fail(store: &dyn Store, deadline: Duration, says: &str) 
 }
 
 /// Those who write, each its own record, until the engine is gone.
-pub(crate) struct Writers(Vec<JoinHandle<(StoreKey, u64)>>);
+pub(crate) struct Writers {
+    writers: Vec<JoinHandle<(StoreKey, u64)>>,
+    /// How often each has written.
+    written: Arc<[AtomicU64; 8]>,
+}
 
 impl Writers {
     pub(crate) fn start(store: &(impl Store + Clone)) -> Self {
+        let written: Arc<[AtomicU64; 8]> = Arc::default();
         let writer = |at: usize| {
             let (store, key) = (store.clone(), StoreKey::of(&["writer", &at.to_string()]));
+            let written = Arc::clone(&written);
             tokio::spawn(async move {
                 for generation in 1.. {
                     match put(&store, &key, generation, "x").await {
-                        Ok(Put::Written) => {}
+                        Ok(Put::Written) => written[at].store(generation, Ordering::Relaxed),
                         Ok(Put::Conflict) => panic!("nobody else writes"),
                         Err(error) => {
                             assert_eq!(error.reason(), Reason::StoreFailed, "{error}");
@@ -74,12 +86,21 @@ impl Writers {
                 unreachable!("the engine is killed")
             })
         };
-        Self((0..8).map(writer).collect())
+        let writers = (0..8).map(writer).collect();
+        Self { writers, written }
+    }
+
+    /// Waits until all have written twice, however busy the machine is.
+    pub(crate) async fn have_begun(&self) {
+        while self.written.iter().any(|written| written.load(Ordering::Relaxed) < 2) {
+            assert!(!self.writers.iter().any(JoinHandle::is_finished), "the engine is there");
+            pause(5).await;
+        }
     }
 
     /// Waits until all have failed, and gives what was said to be written.
     pub(crate) async fn stopped(self) -> Vec<(StoreKey, u64)> {
-        join_all(self.0).await.into_iter().map(|outcome| outcome.unwrap()).collect()
+        join_all(self.writers).await.into_iter().map(|outcome| outcome.unwrap()).collect()
     }
 }
 

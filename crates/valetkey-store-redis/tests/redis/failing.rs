@@ -52,9 +52,10 @@ fn a_server_that_is_killed_is_an_error_and_one_that_is_back_is_used() {
 #[test]
 fn what_was_said_to_be_written_is_there_after_a_crash_in_the_middle() {
     on_a_server(&DURABLE, async |mut server| {
-        let store = open(&server.url(), "t").with_deadline(DEADLINE);
+        let store = open(&server.url(), "t");
         let writers = Writers::start(&store);
-        pause(300).await;
+        writers.have_begun().await;
+        pause(100).await;
         server.kill();
         let written = writers.stopped().await;
         server.restart().await;
