@@ -4,6 +4,7 @@
 
 mod contender;
 mod list;
+mod many;
 mod peer;
 mod server;
 mod session;
@@ -18,7 +19,9 @@ use std::{alloc::System, hint::black_box};
 use http::HeaderValue;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-use crate::{contender::Contender, transport::Ways};
+use valetkey_http::block_on;
+
+use crate::{contender::Contender, many::Many, transport::Ways};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -35,7 +38,23 @@ fn main() {
     {
         println!("{} {}", in_memory(&mut contender), contender.name);
     }
+    println!("{:.1} bytes of a session", one_of_many());
     over_the_network();
+}
+
+/// Row 9: what is allocated for each session of a manager beside its record in the store.
+fn one_of_many() -> f64 {
+    let measures = std::env::args().any(|argument| argument == "--bench");
+    let count = if measures { many::SESSIONS } else { 100 };
+    block_on(async {
+        let (many, mut sessions) = (Many::kept(count).await, Vec::with_capacity(count));
+        let region = Region::new(ALLOCATOR);
+        for account in 0..count {
+            sessions.push(many.open(account).await);
+        }
+        let change = region.change();
+        (change.bytes_allocated - change.bytes_deallocated) as f64 / count as f64
+    })
 }
 
 /// Row 7, whose times are taken by threads.

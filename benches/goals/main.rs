@@ -16,6 +16,8 @@ mod expiry;
 mod goal;
 mod list;
 mod load;
+mod managed;
+mod many;
 mod measure;
 mod openid;
 mod peer;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
     });
     add(&[7], &|| cached::goals(&rounds, &allocations));
     add(&[8], &|| expiry::goals(&rounds));
+    add(&[9], &|| managed::goals(&rounds, &allocations, measures));
     add(&[10], &|| throughput::goals(&rounds, &allocations));
     add(&[12], &sizes);
     if !measures {

@@ -36,7 +36,9 @@ pub(crate) struct Allocations(BTreeMap<String, f64>);
 impl Allocations {
     /// Has them counted.
     pub(crate) fn count() -> Self {
-        let output = Command::new(env!("CARGO_BIN_EXE_allocations")).output().expect("the counter runs");
+        let measures = std::env::args().filter(|argument| argument == "--bench");
+        let output = Command::new(env!("CARGO_BIN_EXE_allocations")).args(measures).output();
+        let output = output.expect("the counter runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).expect("numbers");
         let count = |line: &str| {

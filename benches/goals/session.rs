@@ -11,17 +11,21 @@ use valetkey_http::{Backend, Response, backend_fn, block_on};
 use crate::world::{API, CLIENT_ID, CLIENT_SECRET, ISSUER, JSON, TOKEN};
 
 /// Characters of the access token: as many as one with a few claims has.
-const TOKEN_LENGTH: usize = 921;
+pub(crate) const TOKEN_LENGTH: usize = 921;
 /// Seconds that it is good for.
 pub(crate) const LIFETIME: u64 = 3600;
 
 /// A session that asks `token` for its tokens and sends them to `api`. It has none yet.
 pub(crate) async fn new(backend: impl Backend, token: &str, api: &str) -> Session {
+    client(backend, token, api).await.client_credentials().session().expect("a session")
+}
+
+/// A client whose server has its tokens there.
+pub(crate) async fn client(backend: impl Backend, token: &str, api: &str) -> Client {
     let server = ServerMetadata::new(Issuer::parse(ISSUER).expect("an issuer"));
     let server = server.with_token_endpoint(token).expect("an endpoint");
     let builder = Client::builder(backend).server(server).id(CLIENT_ID).secret(CLIENT_SECRET).api(api);
-    let client = builder.build().await.expect("a client");
-    client.client_credentials().session().expect("a session")
+    builder.build().await.expect("a client")
 }
 
 /// A session with a token at hand, by the clock of the system.

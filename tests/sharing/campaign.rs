@@ -1,34 +1,22 @@
-//! One run: a provider, a store, processes that share a grant in it, and what happens to them.
+//! One run: processes that share a grant, and what happens to them.
 
 use std::{
-    collections::BTreeSet,
-    env, fs,
-    path::PathBuf,
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet},
+    env,
     time::{Duration, SystemTime},
 };
 
 use libtest_mimic::Failed;
-use tokio::runtime::{Builder, Runtime};
-use valetkey::{
-    Client, Reason, Result, Sessions,
-    oauth2::{
-        client::ClientId,
-        token::{
-            TokenRecord,
-            refresh::{Ended, Standing},
-        },
-    },
-    store::{Store, StoreKey},
-};
-use valetkey_http::{Backend, block_on};
-use valetkey_testkit::{Effect, Expect, Fault, Mark, Place, Provider, Served};
+use valetkey::oauth2::token::refresh::Standing;
+use valetkey_testkit::{Effect, Expect, Fault, Mark, Place};
 
 use crate::{
-    child::{ACCOUNT, Dice, Named, Orders, PROCESS, Word},
-    judge::{Figures, judge},
+    child::{Dice, Job, Orders, Word},
+    judge::{Figures, Known, judge},
     processes::Processes,
-    stores::{self, Address},
+    stores::Engine,
+    watch::{PROCESS, Trouble},
+    world::{LIFETIME, World},
 };
 
 /// How long, and with how many.
@@ -68,29 +56,59 @@ pub(crate) struct Kind {
     pub(crate) kills: bool,
     /// Whether the token endpoint fails.
     pub(crate) fails: bool,
+    /// Whether the store fails.
+    pub(crate) store_fails: bool,
     /// Whether callers leave.
     pub(crate) leaves: bool,
 }
 
-/// How long an access token lives.
-const LIFETIME: Duration = Duration::from_secs(1);
+/// What goes wrong, each once at a time.
+#[derive(Clone, Copy)]
+enum Wrong {
+    /// At the token endpoint, once.
+    Server(Effect),
+    /// In the processes, for this time.
+    For(Trouble, Duration),
+    /// In one process, once.
+    Once(Trouble),
+}
 
-/// What goes wrong at the token endpoint, each once at a time.
-const TROUBLES: [Option<Effect>; 4] = [
-    Some(Effect::Drop),
-    // It is the processes that cannot reach it.
-    None,
-    Some(Effect::Answer { status: 503, headers: &[("retry-after", "1")], body: b"" }),
-    Some(Effect::Answer { status: 500, headers: &[], body: b"" }),
+const SERVER_FAILS: [Wrong; 5] = [
+    Wrong::Server(Effect::Drop),
+    Wrong::For(Trouble::Unreachable, Duration::from_millis(1500)),
+    Wrong::Server(Effect::Answer { status: 503, headers: &[("retry-after", "1")], body: b"" }),
+    Wrong::Server(Effect::Answer { status: 500, headers: &[], body: b"" }),
+    Wrong::Server(Effect::SlowHead(Duration::from_secs(10))),
 ];
 
+/// At first what may cost most: new tokens that cannot be kept, or seem not to be.
+const STORE_FAILS: [Wrong; 10] = [
+    Wrong::Once(Trouble::StoreFailsAt("put idle: before")),
+    Wrong::Once(Trouble::StoreFailsAt("put idle: after")),
+    Wrong::For(Trouble::StoreFails, Duration::from_secs(5)),
+    Wrong::Once(Trouble::StoreFailsAt("put in flight: before")),
+    Wrong::Once(Trouble::StoreFailsAt("put in flight: after")),
+    Wrong::Once(Trouble::StoreFailsAt("lease: before")),
+    Wrong::Once(Trouble::StoreFailsAt("lease: after")),
+    Wrong::Once(Trouble::StoreFailsAt("load: before")),
+    Wrong::Once(Trouble::StoreFailsAt("release: before")),
+    Wrong::Once(Trouble::StoreFailsAt("release: after")),
+];
+
+impl Kind {
+    /// What goes wrong, by turns.
+    fn wrongs(self) -> Vec<Wrong> {
+        let server = SERVER_FAILS.iter().filter(|_| self.fails);
+        server.chain(STORE_FAILS.iter().filter(|_| self.store_fails)).copied().collect()
+    }
+}
+
 /// Runs it, and says what came of it.
-pub(crate) fn run(size: Size, kind: Kind) -> Result<Figures, Failed> {
-    let mut run = Run::begin(size, kind)?;
-    let mut processes = Processes::start(run.orders.clone(), size.processes);
+pub(crate) fn run(engine: Engine, size: Size, kind: Kind) -> Result<Figures, Failed> {
+    let mut run = Run::begin(engine, size, kind)?;
     let mut words = Vec::new();
-    while run.backend.now() < run.until {
-        for word in processes.words() {
+    while run.world.now() < run.until {
+        for (_, word) in run.processes.words() {
             if let Word::Lost = word {
                 run.sign_in_again()?;
             }
@@ -98,45 +116,23 @@ pub(crate) fn run(size: Size, kind: Kind) -> Result<Figures, Failed> {
         }
         let asking = run.observe();
         if kind.kills {
-            run.kill(&mut processes, asking);
+            run.kill(asking);
         }
-        if kind.fails {
-            run.fail();
-        }
-        block_on(run.backend.sleep(Duration::from_millis(1)));
+        run.go_wrong();
+        run.world.sleep(Duration::from_millis(1));
     }
-    run.provider.clear_faults();
-    run.make_reachable();
-    words.extend(processes.stop()?);
-    let generation = run.settle()?;
-    let entries = run.provider.transcript();
-    let mut figures = judge(kind, &entries, &processes.killed, run.signed_in, generation)?;
-    figures.add(&words)?;
-    figures.faults += run.provider.faults_happened();
-    // A renewal takes its time where something stands in its way.
-    let least = size.time.as_secs() / if kind.fails || kind.kills { 4 } else { 2 };
-    if (figures.generations as u64) < least {
-        return Err(format!("{} generations in {:?}", figures.generations, size.time).into());
-    }
-    if (kind.kills && figures.kills == 0)
-        || (kind.fails && figures.faults == 0)
-        || (kind.leaves && figures.left == 0)
-    {
-        return Err(format!("nothing was put to the test: {figures:?}").into());
-    }
-    Ok(figures)
+    run.world.provider.clear_faults();
+    Trouble::end(&run.world.orders.troubles);
+    let said = run.processes.stop(run.until)?;
+    words.extend(said.into_iter().map(|(_, word)| word));
+    run.judge(size, &words)
 }
 
 struct Run {
-    provider: Provider,
-    _served: Served,
+    kind: Kind,
+    world: World,
     orders: Orders,
-    _address: Address,
-    backend: Arc<Named>,
-    _runtime: Runtime,
-    client: Client,
-    sessions: Sessions,
-    store: Arc<dyn Store>,
+    processes: Processes,
     dice: Dice,
     until: SystemTime,
     /// How often the user has signed in.
@@ -148,96 +144,72 @@ struct Run {
     next_kill: SystemTime,
     /// Who is killed soon, because it has just asked.
     marked: Option<(u64, SystemTime)>,
-    troubles: Troubles,
+    wrongs: Vec<Wrong>,
+    next_wrong: usize,
+    present: Option<Present>,
 }
 
-/// What goes wrong, one after the other.
-#[derive(Default)]
-struct Troubles {
-    next: usize,
-    /// How many faults had happened, and refresh tokens been used, when the present one was set.
-    since: Option<(usize, usize)>,
-    unreachable_until: Option<SystemTime>,
+/// What goes wrong now.
+struct Present {
+    wrong: Wrong,
+    since: SystemTime,
+    /// How many faults had happened at the server, and refresh tokens been used, when it began.
+    faults: usize,
+    used: usize,
 }
+
+const ACCOUNT: &str = "alice";
 
 impl Run {
-    fn begin(size: Size, kind: Kind) -> Result<Self, Failed> {
-        let grace = if kind.grace { Duration::from_secs(60) } else { Duration::ZERO };
-        let provider =
-            Provider::builder().real_clock().access_token_lifetime(LIFETIME).rotation_grace(grace).build();
-        let served = block_on(provider.serve())?;
-        let port = served.address().port();
-        let address = Address::of_environment(&port.to_string());
-        let orders = Orders {
-            store: address.text.clone(),
-            issuer: provider.issuer(),
-            process: 0,
-            tasks: size.tasks,
-            leaves: kind.leaves,
-            unreachable: flag(port),
-        };
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        // Who signs in reaches the server.
-        let own = Orders { unreachable: PathBuf::new(), ..orders.clone() };
-        let backend = Named::new(&own, runtime.handle().clone());
-        let (client, sessions) = block_on(orders.sessions(&backend))?;
-        let (store, now) = (stores::open(&orders.store)?, backend.now());
-        let mut run = Self {
-            seen: provider.mark(),
-            used: BTreeSet::new(),
-            _served: served,
-            provider,
+    fn begin(engine: Engine, size: Size, kind: Kind) -> Result<Self, Failed> {
+        let world = World::begin(engine, kind.grace)?;
+        world.sign_in(ACCOUNT)?;
+        let job = Job::Call { tasks: size.tasks, leaves: kind.leaves };
+        let orders = Orders { account: ACCOUNT.to_owned(), job, ..world.orders.clone() };
+        let mut processes = Processes::new();
+        for _ in 0..size.processes {
+            processes.start(&orders);
+        }
+        let now = world.now();
+        Ok(Self {
+            kind,
+            seen: world.provider.mark(),
+            world,
             orders,
-            _address: address,
-            _runtime: runtime,
-            client,
-            sessions,
-            store,
-            dice: Dice::new(u64::from(port), "parent"),
+            dice: Dice::new(processes.at(0), "parent"),
+            processes,
             until: now + size.time,
-            backend,
-            signed_in: 0,
+            signed_in: 1,
+            used: BTreeSet::new(),
             next_kill: now + Duration::from_millis(300),
             marked: None,
-            troubles: Troubles::default(),
-        };
-        run.sign_in()?;
-        Ok(run)
-    }
-
-    /// The user signs in, and all processes have the grant.
-    fn sign_in(&mut self) -> Result<(), Failed> {
-        self.provider.clear_faults();
-        self.troubles.since = None;
-        let (url, pending) = block_on(self.client.authorize().scope("read").start())?;
-        let callback = self.provider.visit(&url)?;
-        let session = block_on(self.client.redeem(pending, &callback))?;
-        block_on(self.sessions.save(ACCOUNT, &session))?;
-        self.signed_in += 1;
-        Ok(())
+            wrongs: kind.wrongs(),
+            next_wrong: 0,
+            present: None,
+        })
     }
 
     /// After a process has said that the grant is lost. The others say so, too, and some when there is another one already.
     fn sign_in_again(&mut self) -> Result<(), Failed> {
-        match self.entry()?.1 {
-            Standing::Ended(Ended::RotationLost) => self.sign_in(),
+        match self.world.entry(ACCOUNT)?.1 {
+            Standing::Ended(_) if self.world.is_lost(ACCOUNT)? => {
+                self.world.provider.clear_faults();
+                Trouble::end(&self.world.orders.troubles);
+                self.present = None;
+                self.world.sign_in(ACCOUNT)?;
+                self.signed_in += 1;
+                Ok(())
+            }
             Standing::Idle | Standing::InFlight { .. } if self.signed_in > 1 => Ok(()),
             standing => Err(format!("the grant is lost, and the store says {standing:?}").into()),
         }
     }
 
-    fn entry(&self) -> Result<(TokenRecord, Standing), Failed> {
-        let server = block_on(self.client.server())?;
-        let key = StoreKey::grant(server.issuer(), &ClientId::parse("app")?, ACCOUNT);
-        let stored = block_on(self.store.load(&key))?.ok_or("the store has lost the record")?;
-        Ok(TokenRecord::parse_shared(stored.text.expose())?)
-    }
-
     /// Looks at what has arrived, and says which process has just used a refresh token.
     fn observe(&mut self) -> Option<u64> {
-        let mark = self.provider.mark();
+        let mark = self.world.provider.mark();
         let mut asking = None;
-        for entry in self.provider.requests_since(self.seen) {
+        for entry in self.world.provider.requests_since(self.seen) {
             if let Some(token) = entry.param("refresh_token") {
                 self.used.insert(token.to_owned());
                 asking = entry.headers()[PROCESS].to_str().ok().and_then(|text| text.parse().ok());
@@ -249,79 +221,83 @@ impl Run {
 
     /// Kills some process now and then, and often one that has just asked for new tokens: before the answer is read, while it
     /// is written, or a little later.
-    fn kill(&mut self, processes: &mut Processes, asking: Option<u64>) {
-        let now = self.backend.now();
+    fn kill(&mut self, asking: Option<u64>) {
+        let now = self.world.now();
         if let Some(process) = asking.filter(|_| self.dice.below(4) != 0) {
             self.marked = Some((process, now + self.dice.up_to(3)));
         }
         if let Some((process, _)) = self.marked.take_if(|(_, at)| *at <= now) {
-            processes.kill(process, now);
+            self.replace(process, now);
         }
         if self.next_kill <= now {
-            processes.kill(processes.at(self.dice.below(64)), now);
+            self.replace(self.processes.at(self.dice.below(64)), now);
             self.next_kill = now + Duration::from_millis(100) + self.dice.up_to(900);
+        }
+        self.processes.bury(&*self.world.store, now);
+    }
+
+    fn replace(&mut self, process: u64, now: SystemTime) {
+        if self.processes.kill(process, now) {
+            self.processes.start(&self.orders);
         }
     }
 
     /// Lets the next thing go wrong when the last one is over, and new tokens were got and used up since.
-    fn fail(&mut self) {
-        let (now, used) = (self.backend.now(), self.used.len());
-        if self.troubles.unreachable_until.take_if(|until| *until <= now).is_some() {
-            self.make_reachable();
-        }
-        let happened = self.provider.faults_happened();
-        let is_under_way = self.troubles.unreachable_until.is_some()
-            || self.troubles.since.is_some_and(|(before, then)| happened == before || used < then + 2);
-        if is_under_way {
-            return;
-        }
-        let trouble = TROUBLES[self.troubles.next % TROUBLES.len()];
-        self.troubles.next += 1;
-        if let Some(effect) = trouble {
-            self.troubles.since = Some((happened, used));
-            let fault = Fault::new("sharing", Place::Token, effect, Expect::Accepted);
-            self.provider.set_fault(fault.times(1));
-        } else {
-            // There is no fault of the provider's to wait for.
-            self.troubles.since = Some((happened.wrapping_sub(1), used));
-            self.troubles.unreachable_until = Some(now + LIFETIME + LIFETIME / 2);
-            fs::write(&self.orders.unreachable, "").expect("a file");
-        }
-    }
-
-    fn make_reachable(&self) {
-        let _ = fs::remove_file(&self.orders.unreachable);
-    }
-
-    /// When all processes have ended: goes on with the grant, whatever they left, and says how often it was renewed.
-    fn settle(&mut self) -> Result<u64, Failed> {
-        block_on(self.backend.sleep(LIFETIME + LIFETIME / 10));
-        for _ in 0..2 {
-            let renewed = block_on(async {
-                let session = self.sessions.open(ACCOUNT).await?.ok_or_else(lost)?;
-                session.refresh().await
-            });
-            match renewed {
-                Ok(_) => return Ok(self.entry()?.0.generation()),
-                Err(error) if error.reason() == Reason::RotationLost => self.sign_in_again()?,
-                Err(error) => return Err(format!("nobody can go on: {error}").into()),
+    fn go_wrong(&mut self) {
+        let (now, used) = (self.world.now(), self.used.len());
+        let (provider, file) = (&self.world.provider, &self.world.orders.troubles);
+        let faults = provider.faults_happened();
+        if let Some(present) = &self.present {
+            let is_over = match present.wrong {
+                Wrong::Server(_) => faults > present.faults,
+                Wrong::For(_, time) => present.since + time <= now,
+                Wrong::Once(_) => !file.exists(),
+            };
+            if is_over && matches!(present.wrong, Wrong::For(..)) {
+                Trouble::end(file);
+            }
+            if !is_over || used < present.used + 2 {
+                return;
             }
         }
-        Err("the grant was lost twice in a row".into())
+        if self.wrongs.is_empty() {
+            return;
+        }
+        let wrong = self.wrongs[self.next_wrong % self.wrongs.len()];
+        self.next_wrong += 1;
+        match wrong {
+            Wrong::Server(effect) => {
+                provider.set_fault(Fault::new("sharing", Place::Token, effect, Expect::Accepted).times(1));
+            }
+            Wrong::For(trouble, _) | Wrong::Once(trouble) => trouble.begin(file),
+        }
+        self.present = Some(Present { wrong, since: now, faults, used });
     }
-}
 
-fn lost() -> valetkey::Error {
-    valetkey::Error::new(valetkey::ErrorKind::Store, Reason::StoreFailed)
-}
-
-/// Where the file is that makes the token endpoint unreachable.
-fn flag(port: u16) -> PathBuf {
-    env::temp_dir().join(format!("valetkey-sharing-{}-{port}-unreachable", std::process::id()))
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.make_reachable();
+    /// When all processes have ended: goes on with the grant, and judges the whole.
+    fn judge(&mut self, size: Size, words: &[Word]) -> Result<Figures, Failed> {
+        let kind = self.kind;
+        self.world.sleep(LIFETIME + LIFETIME / 10);
+        self.processes.bury(&*self.world.store, self.world.now());
+        let (generation, signs_in) = self.world.settle(ACCOUNT)?;
+        let signed_in = self.signed_in + usize::from(signs_in);
+        let (grace, killed, renewed) = (kind.grace, &self.processes.killed, &BTreeMap::new());
+        let known = Known { grace, killed, accounts: 1, signed_in, generation, renewed };
+        let mut figures = judge(&known, &self.world.provider.transcript())?;
+        figures.add(words)?;
+        figures.faults += self.world.provider.faults_happened();
+        // A renewal takes its time where something stands in its way.
+        let is_hindered = kind.fails || kind.kills || kind.store_fails;
+        let least = size.time.as_secs() / if is_hindered { 4 } else { 2 };
+        if (figures.generations as u64) < least {
+            return Err(format!("{} generations in {:?}", figures.generations, size.time).into());
+        }
+        if (kind.kills && figures.kills == 0)
+            || (!self.wrongs.is_empty() && figures.faults == 0)
+            || (kind.leaves && figures.left == 0)
+        {
+            return Err(format!("nothing was put to the test: {figures:?}").into());
+        }
+        Ok(figures)
     }
 }

@@ -1,96 +1,182 @@
-//! The processes that share the grant, as their parent has them.
+//! The processes that share grants, as their parent has them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, Sender, channel},
-    time::SystemTime,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
 };
+
+use valetkey::store::{Owner, Store, StoreKey};
+use valetkey_http::block_on;
+use valetkey_proto::random::{RandomFailed, SecureRandom};
 
 use crate::child::{Orders, Word};
 
 pub(crate) struct Processes {
-    orders: Orders,
-    alive: Vec<(u64, Child)>,
-    /// When which was killed.
-    pub(crate) killed: BTreeMap<u64, SystemTime>,
-    sender: Sender<Word>,
-    words: Receiver<Word>,
+    alive: BTreeMap<u64, Alive>,
+    /// Those that ended in the middle of what they did.
+    pub(crate) killed: BTreeSet<u64>,
+    sender: Sender<(u64, Word)>,
+    words: Receiver<(u64, Word)>,
+    /// What was said and not yet asked for.
+    said: Vec<(u64, Word)>,
+    /// Who takes which leases, by their process.
+    owners: BTreeMap<u64, Vec<(StoreKey, Owner)>>,
+    /// Leases of the dead, and when they are given back.
+    left_behind: Vec<(SystemTime, StoreKey, Owner)>,
 }
 
+struct Alive {
+    child: Child,
+    reader: JoinHandle<()>,
+}
+
+/// When a lease of the dead is given back: once more a little later, if the engine had yet to hear of it.
+const GIVEN_BACK: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_secs(1)];
+
 impl Processes {
-    pub(crate) fn start(orders: Orders, number: usize) -> Self {
+    pub(crate) fn new() -> Self {
         let (sender, words) = channel();
-        let mut processes = Self { orders, alive: Vec::new(), killed: BTreeMap::new(), sender, words };
-        (0..number).for_each(|_| processes.start_one());
-        processes
+        Self {
+            alive: BTreeMap::new(),
+            killed: BTreeSet::new(),
+            sender,
+            words,
+            said: Vec::new(),
+            owners: BTreeMap::new(),
+            left_behind: Vec::new(),
+        }
     }
 
-    fn start_one(&mut self) {
-        self.orders.process += 1;
-        let program = std::env::current_exe().expect("this program");
-        let (name, value) = self.orders.environment();
-        let mut command = Command::new(program);
+    /// Starts another one, and says its number.
+    pub(crate) fn start(&mut self, orders: &Orders) -> u64 {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let (name, value) = Orders { process: number, ..orders.clone() }.environment();
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.env(name, value).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("another process");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let sender = self.sender.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 // One that is killed may be in the middle of a line.
                 if let Ok(word) = serde_json::from_str(&line) {
-                    let _ = sender.send(word);
+                    let _ = sender.send((number, word));
                 }
             }
         });
-        self.alive.push((self.orders.process, child));
+        self.alive.insert(number, Alive { child, reader });
+        number
     }
 
     /// The process at this place of those that live.
     pub(crate) fn at(&self, place: u64) -> u64 {
-        self.alive[place as usize % self.alive.len()].0
+        let mut alive = self.alive.keys().copied().cycle();
+        alive.nth(place as usize).expect("some live")
     }
 
-    /// Kills a process, as `kill -9` does, and starts another in its place; nothing if it is dead already.
-    pub(crate) fn kill(&mut self, process: u64, now: SystemTime) {
-        let Some(at) = self.alive.iter().position(|(known, _)| *known == process) else { return };
-        let (_, mut child) = self.alive.swap_remove(at);
+    /// Kills a process, as `kill -9` does; `false` if it is dead already.
+    pub(crate) fn kill(&mut self, process: u64, now: SystemTime) -> bool {
+        let Some(Alive { child, .. }) = self.alive.get_mut(&process) else { return false };
         child.kill().expect("it is ours");
-        child.wait().expect("it is ours");
-        self.killed.insert(process, now);
-        self.start_one();
+        self.wait_for(process, now);
+        true
     }
 
-    /// What they have said since the last time.
-    pub(crate) fn words(&self) -> Vec<Word> {
-        self.words.try_iter().collect()
+    /// Whether a process has ended that nobody has waited for.
+    pub(crate) fn has_ended(&mut self, process: u64) -> bool {
+        let alive = self.alive.get_mut(&process).expect("nobody has waited for it");
+        alive.child.try_wait().expect("it is ours").is_some()
     }
 
-    /// Has all of them end by themselves; what they have said until then, or who did not.
-    pub(crate) fn stop(&mut self) -> Result<Vec<Word>, String> {
-        for (_, child) in &mut self.alive {
-            drop(child.stdin.take());
+    /// Waits until a process has ended by itself, or was stopped by itself.
+    pub(crate) fn wait_for(&mut self, process: u64, now: SystemTime) -> ExitStatus {
+        let Alive { mut child, reader } = self.alive.remove(&process).expect("it is alive");
+        drop(child.stdin.take());
+        let status = child.wait().expect("it is ours");
+        reader.join().expect("it only reads");
+        self.listen();
+        if !status.success() {
+            self.killed.insert(process);
+            for (key, owner) in self.owners.remove(&process).unwrap_or_default() {
+                let times = GIVEN_BACK.map(|after| (now + after, key.clone(), owner.clone()));
+                self.left_behind.extend(times);
+            }
         }
-        for (process, child) in &mut self.alive {
-            let status = child.wait().expect("it is ours");
+        status
+    }
+
+    /// Gives leases of the dead back, as an engine does when their time is over, so that nobody has to wait for that.
+    pub(crate) fn bury(&mut self, store: &dyn Store, now: SystemTime) {
+        self.left_behind.retain(|(at, key, owner)| {
+            let is_due = *at <= now;
+            if is_due {
+                block_on(store.release(key, owner)).expect("the store of the parent is well");
+            }
+            !is_due
+        });
+    }
+
+    fn listen(&mut self) {
+        for (process, word) in self.words.try_iter() {
+            if let Word::Leases { key, owner } = &word {
+                let key = StoreKey::parse(key).expect("a key");
+                self.owners.entry(process).or_default().push((key, named(owner)));
+            } else {
+                self.said.push((process, word));
+            }
+        }
+    }
+
+    /// What they have said since the last time, and which of them.
+    pub(crate) fn words(&mut self) -> Vec<(u64, Word)> {
+        self.listen();
+        std::mem::take(&mut self.said)
+    }
+
+    /// Has all of them end by themselves, and says what they have said until then, or who did not.
+    pub(crate) fn stop(&mut self, now: SystemTime) -> Result<Vec<(u64, Word)>, String> {
+        for alive in self.alive.values_mut() {
+            drop(alive.child.stdin.take());
+        }
+        while let Some(process) = self.alive.keys().next().copied() {
+            let status = self.wait_for(process, now);
             if !status.success() {
                 return Err(format!("process {process}: {status}"));
             }
         }
-        self.alive.clear();
-        // Whoever reads still has the ends of their outputs to get.
-        let (sender, _) = channel();
-        self.sender = sender;
-        Ok(self.words.iter().collect())
+        Ok(self.words())
     }
 }
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        for (_, child) in &mut self.alive {
-            let _ = child.kill();
-            let _ = child.wait();
+        for alive in self.alive.values_mut() {
+            let _ = alive.child.kill();
+            let _ = alive.child.wait();
         }
     }
+}
+
+/// The owner of this name: such as is drawn of these digits.
+fn named(name: &str) -> Owner {
+    #[derive(Debug)]
+    struct Drawn<'a>(&'a str);
+    impl SecureRandom for Drawn<'_> {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomFailed> {
+            for (at, byte) in buffer.iter_mut().enumerate() {
+                let digits = &self.0[2 * at..2 * at + 2];
+                *byte = u8::from_str_radix(digits, 16).expect("hexadecimal digits");
+            }
+            Ok(())
+        }
+    }
+    Owner::new(&Drawn(name)).expect("it never fails")
 }

@@ -26,7 +26,7 @@ use crate::{
     party::Party,
     response,
     secret::AccessToken,
-    time::Timestamp,
+    time::{Timestamp, Window},
 };
 
 /// One endpoint: how a request to it is written, and how its answer is read. It knows parameters only;
@@ -81,6 +81,12 @@ pub trait Exchange {
         true
     }
 
+    /// What it means that the server may have acted on a request that must not be sent twice, and did not answer. Unless said
+    /// otherwise [`Reason::OutcomeUnknown`], which advises to sign in again: a code or a refresh token may be used up.
+    fn unknown(&self, error: Error) -> Error {
+        error.with_reason(Reason::OutcomeUnknown)
+    }
+
     /// Writes the request; called anew for every attempt.
     ///
     /// # Errors
@@ -113,6 +119,10 @@ impl<E: Exchange + ?Sized> Exchange for &E {
 
     fn answers_challenge(&self) -> bool {
         (**self).answers_challenge()
+    }
+
+    fn unknown(&self, error: Error) -> Error {
+        (**self).unknown(error)
     }
 
     fn request(&self, env: &Env<'_>) -> Result<Draft> {
@@ -156,6 +166,8 @@ pub struct Call<E> {
     exchange: E,
     party: Arc<Party>,
     dpop: Option<Dpop>,
+    /// When an attempt may begin.
+    window: Window,
     state: State,
     spent: Retry,
     /// Whether the last answer was a demand for a nonce.
@@ -196,7 +208,8 @@ impl<E: Exchange> Call<E> {
     #[must_use]
     pub fn new(exchange: E, party: Arc<Party>) -> Self {
         let (state, spent) = (State::Ready, Retry::NEVER);
-        Self { exchange, party, dpop: None, state, spent, challenged: false, began: None }
+        let window = Window::ALWAYS;
+        Self { exchange, party, dpop: None, window, state, spent, challenged: false, began: None }
     }
 
     /// Proves with every attempt that this key is here (RFC 9449 §5): to the server that binds a token to it, or to an
@@ -207,6 +220,17 @@ impl<E: Exchange> Call<E> {
     #[must_use]
     pub fn with_dpop(mut self, dpop: impl Into<Option<Dpop>>) -> Self {
         self.dpop = dpop.into();
+        self
+    }
+
+    /// Sends nothing outside of this time, the first time or again: the call then ends with [`Reason::TimedOut`], and
+    /// [`Error::was_sent`] says of it what it says of a request that did not get through.
+    ///
+    /// For what may be asked for only as long as nobody else may: a call that nobody drives on, or whose machine sleeps, does not
+    /// know how late it is before it is woken.
+    #[must_use]
+    pub fn within(mut self, window: Window) -> Self {
+        self.window = window;
         self
     }
 
@@ -248,6 +272,9 @@ impl<E: Exchange> Call<E> {
             self.state = State::Signing(Box::new(draft));
             return Ok(step);
         }
+        if !self.window.contains(env.now) {
+            return Err(self.too_late());
+        }
         let to = self.proves().map(|_| draft.uri().clone());
         let demand = Demand {
             body_bytes: self.exchange.max_body(),
@@ -257,6 +284,12 @@ impl<E: Exchange> Call<E> {
         let request = draft.into_request()?;
         self.state = State::InFlight { asked: env.now, to };
         Ok(Step::Send(request, demand))
+    }
+
+    /// The error of a request that is not sent any more. An earlier attempt may have been acted on.
+    fn too_late(&self) -> Error {
+        let sent = if self.spent.maybe + self.spent.busy > 0 { Sent::Maybe } else { Sent::Nothing };
+        Error::from(Failure::new(sent, FailureKind::Timeout(Phase::Total))).with_detail("too late to be sent")
     }
 
     fn signed(&mut self, mut draft: Box<Draft>, signature: &[u8], env: &Env<'_>) -> Result<Step<E::Output>> {
@@ -360,7 +393,7 @@ impl<E: Exchange> Call<E> {
         let error = Error::from(failure);
         // RFC 6749 §4.1.2: a code that was seen twice may revoke what it was exchanged for.
         let restate = unknown && matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
-        Err(if restate { error.with_reason(Reason::OutcomeUnknown) } else { error })
+        Err(if restate { self.exchange.unknown(error) } else { error })
     }
 
     /// Begins to wait before the next attempt; `false` if the budget or the patience does not reach.

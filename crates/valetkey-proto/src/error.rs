@@ -29,6 +29,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     reason: Reason,
@@ -37,8 +38,9 @@ struct Inner {
     status: Option<StatusCode>,
     response: Option<Box<ErrorResponse>>,
     challenges: Vec<Challenge>,
-    failure: Option<Failure>,
-    retry_after: Option<Duration>,
+    /// Shared, since it cannot be copied.
+    failure: Option<Arc<Failure>>,
+    advice: Option<Advice>,
 }
 
 /// Whose fault it is, coarsely.
@@ -74,7 +76,7 @@ pub enum Reason {
     // --- the program ---
     /// The machine was stepped in a way that makes no sense, such as a response to no request.
     OutOfTurn,
-    /// A value cannot be sent as it is: a control character, an empty name, too long.
+    /// A value cannot be used: it has a control character, or is empty, too long, or not one of those that there are.
     InvalidValue,
     /// A URL cannot be parsed, or has a part that it must not have.
     InvalidUrl,
@@ -239,7 +241,7 @@ pub enum Reason {
     Unreachable,
     /// The connection broke.
     ConnectionLost,
-    /// The request may have been acted on, and must not be sent again.
+    /// The request may have been acted on: a code or a refresh token may be used up, or what was asked of an API may be done.
     OutcomeUnknown,
     /// A deadline passed.
     TimedOut,
@@ -280,6 +282,12 @@ impl Error {
         self.0.response.as_deref()
     }
 
+    /// What it is about, in words for people.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
     /// The HTTP status of the answer, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
@@ -295,14 +303,14 @@ impl Error {
     /// How far the request got, if no whole answer came back.
     #[must_use]
     pub fn was_sent(&self) -> Option<Sent> {
-        self.0.failure.as_ref().map(Failure::sent)
+        self.0.failure.as_deref().map(Failure::sent)
     }
 
     /// What to do about it.
     #[must_use]
     pub fn advice(&self) -> Advice {
-        if let Some(time) = self.0.retry_after {
-            return Advice::RetryAfter(time);
+        if let Some(advice) = self.0.advice {
+            return advice;
         }
         if matches!(
             self.0.reason,
@@ -348,7 +356,7 @@ impl Error {
             response: None,
             challenges: Vec::new(),
             failure: None,
-            retry_after: None,
+            advice: None,
         }))
     }
 
@@ -379,7 +387,13 @@ impl Error {
     /// Adds how long to wait before trying again.
     #[must_use]
     pub fn with_retry_after(self, time: Duration) -> Self {
-        self.with(|inner| inner.retry_after = Some(time))
+        self.with_advice(Advice::RetryAfter(time))
+    }
+
+    /// Adds what to do about it, where that is not what one does about this cause.
+    #[must_use]
+    pub fn with_advice(self, advice: Advice) -> Self {
+        self.with(|inner| inner.advice = Some(advice))
     }
 
     /// Says whose fault it really is, by somebody who knows more.
@@ -396,9 +410,8 @@ impl Error {
 
     /// Changes an error that nobody else holds yet.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            change(inner);
-        }
+        // Whoever else holds it has it as it was.
+        change(Arc::make_mut(&mut self.0));
         self
     }
 }
@@ -424,7 +437,7 @@ impl From<Failure> for Error {
         };
         Self::new(kind, reason).with(|inner| {
             inner.status = status;
-            inner.failure = Some(failure);
+            inner.failure = Some(Arc::new(failure));
         })
     }
 }
@@ -437,7 +450,7 @@ impl From<RandomFailed> for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.failure.as_ref().map(|failure| failure as _)
+        self.0.failure.as_deref().map(|failure| failure as _)
     }
 }
 
@@ -482,7 +495,7 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Self::OutOfTurn => "the flow was stepped out of turn",
-            Self::InvalidValue => "a value cannot be sent as it is",
+            Self::InvalidValue => "a value cannot be used",
             Self::InvalidUrl => "not a URL that can be used here",
             Self::InsecureUrl => "the URL is neither https nor http on loopback",
             Self::MissingEndpoint => "the server's metadata does not name the endpoint",
@@ -555,7 +568,7 @@ impl Reason {
             Self::PendingExpired => "the sign-in was begun too long ago",
             Self::Unreachable => "the server could not be reached",
             Self::ConnectionLost => "the connection broke",
-            Self::OutcomeUnknown => "the outcome is unknown, and the request must not be sent again",
+            Self::OutcomeUnknown => "the outcome is unknown: the server may have acted on the request",
             Self::TimedOut => "a deadline passed",
             Self::StepUpFutile => {
                 "the API demands what the tokens have, or what was not granted when it was asked for"
@@ -575,5 +588,13 @@ mod tests {
         fn crosses<T: Send + Sync + 'static>() {}
         crosses::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn what_is_added_to_an_error_that_others_hold_is_added_and_they_have_theirs() {
+        let held = Error::new(ErrorKind::Server, Reason::ServerFailed);
+        let later = held.clone().with_retry_after(Duration::from_secs(60));
+        assert_eq!(later.advice(), Advice::RetryAfter(Duration::from_secs(60)));
+        assert_eq!(held.advice(), Advice::RetryAfter(BRIEFLY));
     }
 }

@@ -85,4 +85,4 @@ pub use draft::{Draft, Place};
 pub use error::{Advice, Error, ErrorCode, ErrorKind, ErrorResponse, Reason, Result};
 pub use flow::{Demand, Env, Event, Flow, Signing, Step};
 pub use party::Party;
-pub use time::Timestamp;
+pub use time::{Timestamp, Window};

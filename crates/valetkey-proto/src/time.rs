@@ -73,6 +73,40 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+/// A time in which something may be begun, by a clock that may be stepped: before its first moment is as wrong as after its
+/// last.
+///
+/// ```
+/// use std::time::Duration;
+/// use valetkey_proto::{Timestamp, Window};
+///
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let window = Window { from: now, until: now + Duration::from_secs(45) };
+/// assert!(window.contains(now + Duration::from_secs(45)));
+/// assert!(!window.contains(now + Duration::from_secs(46)));
+/// assert!(!window.contains(now - Duration::from_secs(1)));
+/// assert!(Window::ALWAYS.contains(now));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it has two ends")]
+pub struct Window {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The last one.
+    pub until: Timestamp,
+}
+
+impl Window {
+    /// At any time.
+    pub const ALWAYS: Self = Self { from: Timestamp(i64::MIN), until: Timestamp(i64::MAX) };
+
+    /// Whether it is the time.
+    #[must_use]
+    pub fn contains(&self, now: Timestamp) -> bool {
+        self.from <= now && now <= self.until
+    }
+}
+
 /// The time from `earlier` until now; zero if `earlier` is later.
 impl Sub for Timestamp {
     type Output = Duration;

@@ -9,9 +9,11 @@ use redis::Script;
 pub(crate) static PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
+local before = ARGV[1]
 local head = redis.call('GETRANGE', KEYS[1], 0, 31)
-head = string.match(head, '^[^\n]*\n') or head
-if head ~= ARGV[1] then return head end
+if string.sub(head, 1, #before) ~= before or before == '' and head ~= '' then
+  return string.match(head, '^[^\n]*\n') or head
+end
 if ARGV[3] == '' then
   redis.call('SET', KEYS[1], ARGV[2])
 else

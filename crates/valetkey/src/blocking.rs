@@ -31,7 +31,7 @@ mod registration;
 mod sessions;
 mod targets;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use valetkey_http::{Request, Response};
 use valetkey_proto::{
@@ -50,6 +50,7 @@ pub use apis::{ProtectedResource, ResourceServer};
 pub use grants::{Legacy, PasswordLogin};
 pub use registration::Registrar;
 pub use sessions::Sessions;
+pub use targets::Narrow;
 pub use valetkey_http::block_on;
 
 use crate::{Attached, Bearer, ClientBuilder, TokenKeeper, Verdict};
@@ -362,6 +363,15 @@ impl Session {
     /// As [`crate::Session::tokens`].
     pub fn tokens(&self) -> Result<Arc<TokenSet>> {
         block_on(self.0.tokens())
+    }
+
+    /// Tokens that can be used for this long from now, renewed if the present ones cannot.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Session::tokens_for`].
+    pub fn tokens_for(&self, time: Duration) -> Result<Arc<TokenSet>> {
+        block_on(self.0.tokens_for(time))
     }
 
     /// Gets new tokens in place of the present ones.

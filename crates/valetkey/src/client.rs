@@ -28,7 +28,7 @@ use std::{
 
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Call, Error, ErrorKind, Exchange, Party, Reason, Result,
+    Call, Error, ErrorKind, Exchange, Party, Reason, Result, Window,
     endpoint::Origin,
     oauth2::{
         authorization::{AuthorizationResponse, Callback, PendingAuthorization},
@@ -37,7 +37,7 @@ use valetkey_proto::{
         grant::AuthorizationCodeGrant,
         resource::Placement,
         server::{Issuer, ServerMetadata},
-        token::{Strictness, TokenRecord, TokenSet},
+        token::{Strictness, TokenRecord, TokenSet, refresh::Manner},
     },
     oidc::{IdToken, logout::ReplayGuard},
     seal::SealingKeys,
@@ -111,6 +111,7 @@ struct Inner {
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+    manner: Manner,
     /// The server has asked to be left alone.
     busy: Remembered,
 }
@@ -249,10 +250,7 @@ impl Client {
         if record.tokens().id_token().is_some_and(|user| !relation.server().speaks_for(user.issuer())) {
             return Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("ID token"));
         }
-        match record.tokens().key() {
-            Some(kept) => self.kept_key(kept, relation.server()).map(Some),
-            None => Ok(None),
-        }
+        self.key_of(record.tokens())
     }
 
     /// Gets tokens in the client's own name.
@@ -316,7 +314,18 @@ impl Client {
         exchange: E,
         dpop: Option<Dpop>,
     ) -> Result<E::Output> {
-        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop);
+        self.call_within(Window::ALWAYS, relation, exchange, dpop).await
+    }
+
+    /// The same, and nothing is sent outside of this time.
+    pub(crate) async fn call_within<E: Exchange>(
+        &self,
+        window: Window,
+        relation: &Relation,
+        exchange: E,
+        dpop: Option<Dpop>,
+    ) -> Result<E::Output> {
+        let call = Call::new(exchange, Arc::clone(relation.party())).with_dpop(dpop).within(window);
         // In a box, so that the futures of callers do not carry all of it.
         Box::pin(run(call, &self.0.runtime)).await
     }
@@ -342,6 +351,11 @@ impl Client {
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
         &self.0.observer
+    }
+
+    /// How users' tokens are renewed.
+    pub(crate) fn manner(&self) -> Manner {
+        self.0.manner
     }
 
     pub(crate) fn id(&self) -> &ClientId {

@@ -72,7 +72,7 @@ struct Held {
     client: Client,
     renewal: Renewal,
     tokens: Slot<Live>,
-    /// The key that all the tokens are bound to.
+    /// The key that the first tokens are bound to, and all that are got by them.
     dpop: Option<Dpop>,
     keeping: Arc<Keeping>,
     place: Arc<Place>,
@@ -123,7 +123,8 @@ impl Session {
                 let missing = || Error::new(ErrorKind::Usage, Reason::MissingRefreshToken);
                 let entry = saved.ok_or_else(missing)?.await?;
                 place.move_to(shared);
-                Ok(Live::new(&client, entry).in_place_of(present.as_deref()))
+                let dpop = present.as_ref().and_then(|present| present.dpop.clone());
+                Ok(Live::new(&client, entry, dpop).in_place_of(present.as_deref()))
             }
         };
         self.0.tokens.rename(self.0.client.runtime().backend(), work).await.map(drop)
@@ -164,7 +165,7 @@ impl Session {
         place: Place,
         dpop: Option<Dpop>,
     ) -> Self {
-        let live = entry.map(|entry| Live::new(&client, entry));
+        let live = entry.map(|entry| Live::new(&client, entry, dpop.clone()));
         let tokens = Slot::new(live, pause_after);
         let (keeping, place) = (Arc::default(), Arc::new(place));
         let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
@@ -291,10 +292,11 @@ impl Session {
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
         // With the token for all that was granted, which the server knows best.
-        let tokens = Self::of_all(Arc::clone(&self.0)).tokens().await?;
+        let used = Self::of_all(Arc::clone(&self.0)).usable().await?;
+        let tokens = used.tokens();
         let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
         let user = tokens.id_token().ok_or_else(nobody)?;
-        self.0.client.user_info(user, tokens.access_token(), in_body, self.0.dpop.clone()).await
+        self.0.client.user_info(user, tokens.access_token(), in_body, used.live.dpop.clone()).await
     }
 
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.

@@ -34,9 +34,9 @@ use crate::{
 /// Any number of processes, on any number of machines, can have the same ones: of those who find a token too old one renews it,
 /// the others take over what it got, and a refresh token is used by one at a time. A log-out in one of them ends it in all.
 ///
-/// That holds where the backend has an executor ([`Backend::spawn`](valetkey_http::Backend::spawn)). Without one, a renewal whose
-/// caller goes away before it is done stands still until the next call; if another process renews meanwhile, it may then send
-/// the refresh token of before, for which a server that rotates them may end the grant. There, wait for calls to end.
+/// Where the backend has no executor ([`Backend::spawn`](valetkey_http::Backend::spawn)), a renewal whose caller goes away before it
+/// is done stands still until the next call. Once its lease is over it sends nothing; but what the server has answered meanwhile is
+/// lost to the others, as if the process had died. There, wait for calls to end.
 ///
 /// ```
 /// use valetkey::{Client, store::MemoryStore};
@@ -72,6 +72,8 @@ struct Opened {
     sessions: HashMap<StoreKey, WeakSession>,
     /// Those that are just being opened, and whether somebody has logged out meanwhile.
     openings: HashMap<StoreKey, Weak<AtomicBool>>,
+    /// At how many those are swept out that nobody holds any more.
+    swept_at: usize,
 }
 
 impl Client {
@@ -137,6 +139,9 @@ impl Sessions {
             }
             // What was read may be what was before somebody logged out.
             if !is_logged_out.load(Ordering::Relaxed) {
+                if Arc::strong_count(&is_logged_out) == 1 {
+                    opened.openings.remove(&shared.key);
+                }
                 opened.sessions.insert(shared.key, session.downgrade());
                 return Ok(Some(session));
             }
@@ -240,7 +245,8 @@ impl Shared {
             // What cannot be read is not written over.
             let before = self.load().await?;
             let (generation, renewals) = match &before {
-                Some(entry) => (entry.generation, entry.record.generation() + 1),
+                // Newer than what is there, and than what may be on its way to whoever renews it.
+                Some(entry) => (entry.generation, entry.record.generation() + 2),
                 None => (0, 0),
             };
             // It is newer than what was there, whatever it was renewed before.
@@ -264,8 +270,12 @@ impl Opened {
 
     /// One is opened: what will say whether somebody has logged out meanwhile.
     fn begin(&mut self, key: &StoreKey) -> Arc<AtomicBool> {
-        self.sessions.retain(|_, session| session.upgrade().is_some());
-        self.openings.retain(|_, opening| opening.strong_count() > 0);
+        if self.sessions.len() + self.openings.len() >= self.swept_at {
+            self.sessions.retain(|_, session| session.upgrade().is_some());
+            self.openings.retain(|_, opening| opening.strong_count() > 0);
+            // Once in as many as there are: that costs each a step or two.
+            self.swept_at = (2 * (self.sessions.len() + self.openings.len())).max(64);
+        }
         let opening = self.openings.get(key).and_then(Weak::upgrade).unwrap_or_default();
         self.openings.insert(key.clone(), Arc::downgrade(&opening));
         opening

@@ -5,18 +5,18 @@
 //!
 //! A failure is remembered for a while, so that a server that is down or says no is not asked by every caller.
 
+mod flight;
+
 use std::{
     fmt,
-    pin::Pin,
     sync::{Arc, PoisonError, Weak},
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use futures_util::future::{FutureExt, Shared};
 use valetkey_http::{Backend, Task};
-use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp};
+use valetkey_proto::{Error, Result, Timestamp, Window};
 
+use self::flight::{Answer, Flight, dropped};
 use crate::sync::{ArcSwapOption, Guard, Mutex, MutexGuard, oneshot};
 
 pub(crate) struct Slot<T>(Arc<Inner<T>>);
@@ -42,7 +42,8 @@ struct Traffic<T> {
 struct Refusal {
     error: Error,
     failures: u32,
-    until: Option<Timestamp>,
+    /// When nobody else asks; `None`: never. A clock that was set back ends it.
+    during: Option<Window>,
 }
 
 /// What there is for a caller.
@@ -53,8 +54,6 @@ enum Join<T> {
     /// The value gets another name: ask again when it has.
     Later(Flight<T>),
 }
-
-type Answer<T> = Result<Arc<T>>;
 
 impl<T: Send + Sync + 'static> Slot<T> {
     pub(crate) fn new(value: Option<T>, pause: PauseAfter) -> Self {
@@ -147,7 +146,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     /// Whether there will be no other value: the last refusal is for good.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.traffic().refusal.as_ref().is_some_and(|refusal| refusal.until.is_none())
+        self.0.traffic().refusal.as_ref().is_some_and(|refusal| refusal.during.is_none())
     }
 
     /// Takes the value away for good: whoever wants it later gets this error. It waits for what is under way.
@@ -157,7 +156,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             let mut traffic = self.0.traffic();
             // Somebody may have begun anew meanwhile.
             if traffic.flight.is_none() {
-                traffic.refusal = Some(Refusal { error, failures: 0, until: None });
+                traffic.refusal = Some(Refusal { error, failures: 0, during: None });
                 return self.0.value.swap(None);
             }
         }
@@ -185,7 +184,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             return Join::Value(value);
         }
         if let Some(refusal) = &traffic.refusal
-            && refusal.until.is_none_or(|until| Timestamp::from(backend.now()) < until)
+            && refusal.during.is_none_or(|during| during.contains(backend.now().into()))
         {
             return Join::Refused(refusal.error.clone());
         }
@@ -205,9 +204,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         W: Future<Output = Result<T>> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let parked = Arc::new(Parked::default());
-        let landing = Landing { receiver, parked: Arc::clone(&parked), driven: None }.shared();
-        let flight = Flight { landing, parked: Arc::clone(&parked), has_looked: false };
+        let (flight, parked) = Flight::new(receiver);
         traffic.flight = Some(flight.clone());
         // An executor may run the task at once, on this thread: it must find the slot unlocked.
         drop(traffic);
@@ -256,9 +253,11 @@ impl<T> Pilot<T> {
             Err(_) if traffic.is_renaming => {}
             Err(error) => {
                 let failures = traffic.refusal.as_ref().map_or(0, |refusal| refusal.failures) + 1;
-                let until =
-                    (slot.pause)(error, failures).map(|pause| Timestamp::from(self.backend.now()) + pause);
-                traffic.refusal = Some(Refusal { error: error.clone(), failures, until });
+                let from = Timestamp::from(self.backend.now());
+                // At the end of the pause it is over.
+                let last = |pause: Duration| from + pause - Duration::from_millis(1);
+                let during = (slot.pause)(error, failures).map(|pause| Window { from, until: last(pause) });
+                traffic.refusal = Some(Refusal { error: error.clone(), failures, during });
             }
         }
     }
@@ -271,96 +270,6 @@ impl<T> Drop for Pilot<T> {
             slot.traffic().flight = None;
         }
     }
-}
-
-/// Work under way, and its answer for all who wait.
-struct Flight<T> {
-    landing: Shared<Landing<T>>,
-    parked: Arc<Parked>,
-    has_looked: bool,
-}
-
-impl<T> Clone for Flight<T> {
-    fn clone(&self) -> Self {
-        Self { landing: self.landing.clone(), parked: Arc::clone(&self.parked), has_looked: false }
-    }
-}
-
-impl<T> Future for Flight<T> {
-    type Output = Answer<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
-        let answer = self.landing.poll_unpin(context);
-        self.has_looked = answer.is_pending();
-        answer
-    }
-}
-
-impl<T> Drop for Flight<T> {
-    /// While one looks, [`Shared`] turns the others away, even if they were woken for what that one did not see any more.
-    /// It would look once more, but it leaves: the others are to look.
-    fn drop(&mut self) {
-        if self.has_looked {
-            self.parked.wake();
-        }
-    }
-}
-
-/// Where a task is left that no executor took, and how those who wait are woken.
-#[derive(Default)]
-struct Parked {
-    task: Mutex<Option<Task>>,
-    waiters: Mutex<Option<Waker>>,
-}
-
-impl Parked {
-    fn leave(&self, task: Task) {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        // Somebody may be waiting already, and has found nothing to drive.
-        self.wake();
-    }
-
-    /// By this waker, which stays the same for as long as they wait.
-    fn register(&self, waker: &Waker) {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        waiters.get_or_insert_with(|| waker.clone());
-    }
-
-    fn wake(&self) {
-        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(waiters) = waiters {
-            waiters.wake();
-        }
-    }
-}
-
-/// Waits for the answer, and drives the task if it was parked.
-struct Landing<T> {
-    receiver: oneshot::Receiver<Answer<T>>,
-    parked: Arc<Parked>,
-    driven: Option<Task>,
-}
-
-impl<T> Future for Landing<T> {
-    type Output = Answer<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
-        let this = &mut *self;
-        this.parked.register(context.waker());
-        if this.driven.is_none() {
-            this.driven = this.parked.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
-        if let Some(task) = &mut this.driven
-            && task.as_mut().poll(context).is_ready()
-        {
-            this.driven = None;
-        }
-        Pin::new(&mut this.receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(dropped())))
-    }
-}
-
-fn dropped() -> Error {
-    Error::new(ErrorKind::Transport, Reason::TaskDropped)
 }
 
 impl<T> fmt::Debug for Slot<T> {
@@ -377,10 +286,13 @@ mod tests {
             Mutex,
             atomic::{AtomicUsize, Ordering},
         },
-        task::Wake,
+        task::{Context, Poll, Wake, Waker},
+        time::SystemTime,
     };
 
     use futures_util::future::join_all;
+    use valetkey_http::{Failure, Limits, Request, Response};
+    use valetkey_proto::{ErrorKind, Reason};
     use valetkey_testkit::{Provider, Spawning, block_on};
 
     use super::*;
@@ -573,6 +485,39 @@ mod tests {
         let values: Vec<_> =
             threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(values.iter().all(|value| value == &values[0]));
+    }
+
+    /// A backend of which nothing but the clock is used, in seconds.
+    struct Stepped(Arc<AtomicUsize>);
+
+    #[async_trait::async_trait]
+    impl Backend for Stepped {
+        async fn send(&self, _: Request, _: Limits) -> std::result::Result<Response, Failure> {
+            pending().await
+        }
+
+        async fn sleep(&self, _: Duration) {}
+
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed) as u64)
+        }
+    }
+
+    #[test]
+    fn r_clock_a_failure_is_not_remembered_by_a_clock_that_was_set_back() {
+        let clock = Arc::new(AtomicUsize::new(10_000));
+        let backend: Arc<dyn Backend> = Arc::new(Stepped(Arc::clone(&clock)));
+        let slot: Slot<u8> = Slot::new(None, |_, _| Some(Duration::from_secs(60)));
+        let failing = || async { Err(Error::new(ErrorKind::Server, Reason::ServerFailed)) };
+        block_on(slot.renew(None, &backend, failing)).unwrap_err();
+        for (now, is_asked) in [(10_059, false), (10_060, true), (6_400, true)] {
+            clock.store(now, Ordering::Relaxed);
+            let answer = block_on(slot.renew(None, &backend, || async { Ok(1) }));
+            assert_eq!(answer.is_ok(), is_asked, "{now}");
+            slot.0.value.store(None);
+            clock.store(10_000, Ordering::Relaxed);
+            block_on(slot.renew(None, &backend, failing)).unwrap_err();
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use valetkey_http::{Request, Response};
 use crate::{
     call::{Exchange, Retry},
     draft::Draft,
-    error::Result,
+    error::{Advice, Error, Reason, Result},
     flow::Env,
     time::Timestamp,
 };
@@ -81,6 +81,14 @@ impl Exchange for ResourceRequest {
     /// No: an API is asked often, and a connection for each request costs more than the request.
     fn fresh(&self) -> bool {
         false
+    }
+
+    /// The tokens are as good as before. What may be repeated (RFC 9110 §9.2.2), the caller may; whether the rest was done, only
+    /// the API can say.
+    fn unknown(&self, error: Error) -> Error {
+        let may_repeat = self.request.method().is_idempotent() && !self.sent_once;
+        let advice = if may_repeat { error.advice() } else { Advice::GiveUp };
+        error.with_reason(Reason::OutcomeUnknown).with_advice(advice)
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {

@@ -8,7 +8,7 @@ use http::{HeaderName, Method, StatusCode};
 use valetkey_http::{Failure, FailureKind, Phase, Response, Sent};
 use valetkey_proto::{
     Call, Draft, Env, Error, ErrorKind, Event, Exchange, Flow, Party, Place, Reason, Result, Retry, Step,
-    Timestamp,
+    Timestamp, Window,
     crypto::{CryptoProvider, RemoteKey, Signature, SignatureAlgorithm, SigningKey},
     endpoint::Endpoint,
     form::Form,
@@ -238,6 +238,38 @@ fn a_wait_is_waited_for_whatever_the_clock_does() {
     assert_eq!(rest, wait, "never more than it first was");
     world.now = crate::transcript::START + wait;
     assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Send(..))));
+}
+
+#[test]
+fn r_crash_nothing_is_sent_outside_of_its_time() {
+    let second = Duration::from_secs(1);
+    let within = |world: &World| {
+        let window = Window { from: world.now, until: world.now + second * 45 };
+        Call::anonymous(ask(Retry { maybe: 1, ..Retry::ONE_TIME })).within(window)
+    };
+    for (sent, steps) in [(None, 46), (None, -1), (Some(Sent::Nothing), 46), (Some(Sent::Maybe), 46)] {
+        let mut world = World::new();
+        let mut call = within(&world);
+        if let Some(sent) = sent {
+            assert!(until_sent(&mut call, &mut world, Event::Go).unwrap().is_none());
+            let Ok(Step::Wait(_)) = call.step(lost(sent), &world.env()) else { panic!("should wait") };
+        }
+        world.now = Timestamp::from_secs(crate::transcript::START.as_secs() + steps);
+        let error = call.step(Event::Go, &world.env()).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Timeout, Reason::TimedOut));
+        // What was sent before may have been acted on.
+        assert_eq!(error.was_sent(), Some(sent.unwrap_or(Sent::Nothing)));
+    }
+    // A signature that took too long.
+    let mut world = World::new();
+    let key = SigningKey::Remote(RemoteKey::new("slow", SignatureAlgorithm::Es256));
+    let sign = vec![(key, Place::Form("client_assertion"))];
+    let window = Window { from: world.now, until: world.now };
+    let mut call = Call::anonymous(Ask { sign, ..ask(Retry::NEVER) }).within(window);
+    assert!(matches!(call.step(Event::Go, &world.env()), Ok(Step::Sign(_))));
+    world.now = world.now + second;
+    let error = call.step(Event::Signed(Ok(vec![255; 3])), &world.env()).unwrap_err();
+    assert_eq!(error.was_sent(), Some(Sent::Nothing));
 }
 
 #[test]

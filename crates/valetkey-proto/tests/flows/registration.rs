@@ -2,7 +2,7 @@
 
 use valetkey_http::{Failure, FailureKind, Request, Sent};
 use valetkey_proto::{
-    Call, ErrorKind, Event, Flow, Reason, Result, Step, Timestamp,
+    Advice, Call, ErrorKind, Event, Flow, Reason, Result, Step, Timestamp,
     crypto::SignatureAlgorithm,
     oauth2::{
         endpoint::registration::{
@@ -188,7 +188,7 @@ fn s_md_13_a_client_is_not_registered_twice() {
     assert!(demand.fresh);
     let lost = Event::Failure(Failure::new(Sent::Maybe, FailureKind::Closed));
     let error = call.step(lost, &world.env()).unwrap_err();
-    assert_eq!(error.reason(), Reason::OutcomeUnknown);
+    assert_eq!((error.reason(), error.advice()), (Reason::OutcomeUnknown, Advice::GiveUp));
 }
 
 #[test]

@@ -19,9 +19,9 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_millis(500);
 /// Every write is on the disk before it is answered.
-const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+pub(crate) const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
-fn on_a_server<F: Future<Output = ()>>(arguments: &[&str], test: impl FnOnce(Server) -> F) {
+pub(crate) fn on_a_server<F: Future<Output = ()>>(arguments: &[&str], test: impl FnOnce(Server) -> F) {
     Runtime::new().expect("a runtime").block_on(async {
         if let Some(server) = Server::start(arguments).await {
             test(server).await;

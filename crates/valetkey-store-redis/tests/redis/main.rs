@@ -4,7 +4,10 @@
 mod engine;
 mod failing;
 mod found;
+#[path = "../../../valetkey/tests/client/machine.rs"]
+mod machine;
 mod server;
+mod sessions;
 
 use std::{env, time::Duration};
 

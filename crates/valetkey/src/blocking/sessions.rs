@@ -1,12 +1,12 @@
 //! Sessions in a store, without async.
 
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
 use valetkey_http::block_on;
 use valetkey_proto::{Result, oauth2::authorization::PendingAuthorization, oidc::IdToken, secret::Secret};
 
 use super::{Client, Session};
-use crate::store::Store;
+use crate::{KeepAlive, store::Store};
 
 impl Client {
     /// The sessions that this store keeps for the accounts of this client at its server.
@@ -94,6 +94,11 @@ impl Sessions {
     /// As [`crate::Sessions::unpark`].
     pub fn unpark(&self, ticket: &str) -> Result<PendingAuthorization> {
         block_on(self.0.unpark(ticket))
+    }
+
+    /// Keeps grants alive that nobody uses, on this thread, which is taken for good; see [`crate::Sessions::keep_alive`].
+    pub fn keep_alive(&self, how: KeepAlive) -> Infallible {
+        block_on(self.0.keep_alive(how))
     }
 }
 

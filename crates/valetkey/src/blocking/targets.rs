@@ -23,9 +23,49 @@ macro_rules! targets {
     )*};
 }
 
-targets!(Authorize, ClientCredentials, Device, JwtBearer);
+targets!(Authorize, ClientCredentials, Device, JwtBearer, Narrow);
+
+/// What a session is to be for; see [`crate::Narrow`].
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Narrow(crate::Narrow);
+
+impl Narrow {
+    /// Of this scope.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        Self(self.0.scope(scope))
+    }
+
+    /// The session.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Narrow::session`].
+    pub fn session(self) -> Result<Session> {
+        self.0.session().map(Session)
+    }
+}
 
 impl Session {
+    /// A session for a part of what was granted, by the same refresh token; see [`crate::Session::narrow`].
+    ///
+    /// ```
+    /// # use valetkey::blocking::Client;
+    /// # use valetkey_testkit::Provider;
+    /// # let provider = Provider::new();
+    /// # let client = valetkey::Client::builder(provider.clone()).discover("https://issuer.test").id("app").secret("app-secret");
+    /// # let client = Client::build(client.redirect_uri("https://client.test/cb"))?;
+    /// # let sign_in = client.authorize().resource("https://mail.example/").resource("https://files.example/");
+    /// # let (url, pending) = sign_in.start()?;
+    /// # let session = client.redeem(pending, provider.visit(&url).expect("the user approves"))?;
+    /// let mail = session.narrow().resource("https://mail.example/").session()?;
+    /// assert_ne!(mail.tokens()?.access_token(), session.tokens()?.access_token());
+    /// # Ok::<(), valetkey::Error>(())
+    /// ```
+    pub fn narrow(&self) -> Narrow {
+        Narrow(self.0.narrow())
+    }
+
     /// The sign-in that an API wants, if an answer says that the token does not suffice.
     ///
     /// # Errors

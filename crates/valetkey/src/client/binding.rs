@@ -44,6 +44,11 @@ impl Client {
         Ok(Some(dpop.with_nonces(Arc::clone(&self.0.nonces))))
     }
 
+    /// The key that these tokens are bound to, if they are.
+    pub(crate) fn key_of(&self, tokens: &TokenSet) -> Result<Option<Dpop>> {
+        tokens.key().map(|kept| self.kept_key(kept, self.known()?.server())).transpose()
+    }
+
     /// The key that a code or tokens are bound to: the one that was kept with them, or the client's.
     pub(crate) fn kept_key(&self, kept: &KeptKey, server: &ServerMetadata) -> Result<Dpop> {
         let dpop = match &self.0.origination.binding {

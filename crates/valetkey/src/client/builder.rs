@@ -20,7 +20,7 @@ use valetkey_proto::{
         protected_resource::ResourceMetadata,
         resource::Placement,
         server::{Issuer, IssuerTemplate, MetadataSigner, ServerMetadata},
-        token::Strictness,
+        token::{Strictness, refresh::Manner},
     },
     oidc::logout::ReplayGuard,
     random::SecureRandom,
@@ -60,6 +60,7 @@ pub struct ClientBuilder {
     strictness: Strictness,
     max_api_body: usize,
     observer: Arc<dyn Observer>,
+    manner: Manner,
 }
 
 /// The keys that tokens are bound to.
@@ -94,6 +95,7 @@ impl ClientBuilder {
             strictness: Strictness::default(),
             max_api_body: 16 << 20,
             observer: Arc::new(Nobody),
+            manner: Manner::new(),
         }
     }
 
@@ -358,6 +360,28 @@ impl ClientBuilder {
         self
     }
 
+    /// How users' tokens are renewed, where that can be done in several ways: whether a lost answer is asked for once more, and
+    /// what is done while a store fails.
+    ///
+    /// ```
+    /// use valetkey::{Client, oauth2::token::refresh::Manner};
+    /// # let backend = valetkey_testkit::Provider::new();
+    ///
+    /// let mut manner = Manner::new();
+    /// manner.once_more = false; // a refresh token is sent once, whatever becomes of the answer
+    /// let builder = Client::builder(backend).renewal_manner(manner);
+    /// # let _ = builder;
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// [`Manner::without_store`] renews although the store cannot be asked. If two programs do so at once, a server that rotates
+    /// refresh tokens may end the grant.
+    pub fn renewal_manner(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
+    }
+
     /// Deadlines for every request.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.runtime = self.runtime.with_limits(limits);
@@ -477,6 +501,7 @@ impl ClientBuilder {
             strictness: self.strictness,
             max_api_body: self.max_api_body,
             observer: self.observer,
+            manner: self.manner,
             busy: Default::default(),
         })))
     }

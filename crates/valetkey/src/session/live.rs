@@ -8,7 +8,11 @@ use std::{
 };
 
 use http::HeaderValue;
-use valetkey_proto::{Party, Timestamp, endpoint::Origin, oauth2::token::TokenSet};
+use valetkey_proto::{
+    Party, Timestamp,
+    endpoint::Origin,
+    oauth2::{binding::Dpop, token::TokenSet},
+};
 
 use super::{part::Part, place::GrantEntry};
 use crate::{
@@ -19,6 +23,8 @@ use crate::{
 /// The tokens of a grant: those for all of it, and those for parts.
 pub(super) struct Live {
     pub(super) entry: GrantEntry,
+    /// The key that they are bound to.
+    pub(super) dpop: Option<Dpop>,
     whole: Shown,
     parts: Box<[Shown]>,
 }
@@ -53,13 +59,18 @@ pub(super) struct Shown {
 /// How far in the future a token may have been issued before its age is doubted.
 const SKEW: Duration = Duration::from_secs(60);
 
+/// How long a token is new that an API refuses.
+const NEW: Duration = Duration::from_secs(300);
+
 impl Live {
     /// The tokens of this entry.
-    pub(super) fn new(client: &Client, entry: GrantEntry) -> Self {
+    pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>) -> Self {
+        let record = entry.record.sharing(client.issuer(), client.id());
+        let entry = GrantEntry { record, ..entry };
         let whole = Shown::new(client, Arc::clone(entry.record.tokens()));
         let parts = entry.record.parts().iter().map(|tokens| Shown::new(client, Arc::clone(tokens)));
         let parts = parts.collect();
-        Self { entry, whole, parts }
+        Self { entry, dpop, whole, parts }
     }
 
     /// The same, in place of others: what is known of an access token that stays is known of it still.
@@ -179,9 +190,10 @@ impl Shown {
     }
 
     /// Whether an API that refuses the access token may mean the token: one that was got for this very reason,
-    /// and never taken, is not exchanged again.
-    pub(super) fn may_be_refused(&self) -> bool {
-        !self.follows_refusal.load(Ordering::Relaxed) || self.accepted.load(Ordering::Relaxed)
+    /// and never taken, is not exchanged again at once. Later it may have expired, by another clock than ours.
+    pub(super) fn may_be_refused(&self, now: Timestamp) -> bool {
+        let is_new = now - self.tokens.issued_at() < NEW;
+        !self.follows_refusal.load(Ordering::Relaxed) || self.accepted.load(Ordering::Relaxed) || !is_new
     }
 }
 
@@ -243,9 +255,16 @@ impl Bearer {
         let known = live.as_ref()?;
         let at = known.find(part)?;
         let shown = known.at(at);
-        let serves =
-            shown.is_header && (shown.is_good(now) || is_usable(&InUse { live: Arc::clone(known), at }));
-        serves.then_some(Self { live, at })
+        if !shown.is_header || !(shown.is_good(now) || Self::is_asked_for(known, at, is_usable)) {
+            return None;
+        }
+        Some(Self { live, at })
+    }
+
+    /// Apart, so that who has a good one does not carry it along.
+    #[cold]
+    fn is_asked_for(known: &Arc<Live>, at: At, is_usable: impl FnOnce(&InUse) -> bool) -> bool {
+        is_usable(&InUse { live: Arc::clone(known), at })
     }
 }
 

@@ -9,10 +9,10 @@ use std::{
 use futures_util::future::{Either, select};
 use valetkey_http::Backend;
 use valetkey_proto::{
-    Result,
+    Error, ErrorKind, Reason, Result,
     oauth2::token::{
         TokenRecord,
-        refresh::{Ended, Entry, Report, Standing},
+        refresh::{Ended, Entry, Manner, Report, Standing},
     },
 };
 
@@ -85,6 +85,12 @@ impl Place {
         Ok(if is_ours { Report::Leased } else { Report::Held })
     }
 
+    /// How its grant is renewed, by somebody of this manner.
+    pub(super) fn manner(&self, mut manner: Manner) -> Manner {
+        manner.lease = self.store().map(|_| LEASE);
+        manner
+    }
+
     pub(super) async fn load(&self) -> Result<Report<TokenRecord>> {
         match self.store() {
             None => Ok(Report::Loaded(self.own_entry())),
@@ -138,12 +144,38 @@ impl Place {
 impl Shared {
     pub(crate) async fn load(&self) -> Result<Option<GrantEntry>> {
         let Some(stored) = self.store.load(&self.key).await? else { return Ok(None) };
-        let (record, standing) = TokenRecord::parse_shared(stored.text.expose())?;
+        let (record, standing) =
+            TokenRecord::parse_shared(stored.text.expose()).map_err(|error| self.unreadable(error))?;
+        self.check(&record)?;
+        let record = record.with_account(None);
         Ok(Some(Entry { generation: stored.generation, standing, record }))
     }
 
+    /// Whether a record is the one of this name, and nobody has moved it here.
+    fn check(&self, record: &TokenRecord) -> Result<()> {
+        let account = self.key.account().unwrap_or_default();
+        let reason = if StoreKey::grant(record.issuer(), record.client(), &account) != self.key {
+            Reason::IssuerMismatch
+        } else if record.account().is_some_and(|own| own != account) {
+            Reason::Malformed
+        } else {
+            return Ok(());
+        };
+        let error =
+            Error::new(ErrorKind::Store, reason).with_detail("another's record, which was moved here");
+        Err(self.unreadable(error))
+    }
+
+    /// What to do about a record.
+    fn unreadable(&self, error: Error) -> Error {
+        let (name, what) = (self.key.as_str(), error.detail().unwrap_or_default());
+        let detail = format!("{name} is {what}; it is left as it is: move it away to sign in anew");
+        error.with_detail(detail)
+    }
+
     pub(crate) async fn put(&self, entry: &GrantEntry) -> Result<Put> {
-        let text = entry.record.to_shared_text(entry.standing);
+        let record = entry.record.clone().with_account(self.key.account().as_deref());
+        let text = record.to_shared_text(entry.standing);
         self.store.put(&self.key, entry.generation, &text, None).await
     }
 

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use valetkey_http::{Backend, Sent};
 use valetkey_proto::{
-    Advice, Error, ErrorCode, ErrorKind, Reason, Result,
+    Advice, Error, ErrorCode, ErrorKind, Reason, Result, Window,
     oauth2::{
         Requested,
         assertion::Assertion,
@@ -16,7 +16,7 @@ use valetkey_proto::{
         grant::RefreshTokenGrant,
         token::{
             TokenRecord, TokenResponse, TokenSet,
-            refresh::{Deed, Ended, Entry, Manner, Outcome, Refresh, Report, Standing},
+            refresh::{Deed, Ended, Entry, Outcome, Refresh, Report, Standing},
         },
     },
 };
@@ -120,7 +120,7 @@ impl Work {
     /// Does what the transaction says until it is over.
     async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
         for _ in 0..ADOPTIONS {
-            let mut refresh = Refresh::new(held, Manner::new());
+            let mut refresh = Refresh::new(held, self.place.manner(self.client.manner()));
             let (mut report, mut failure) = (Report::Go, None);
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
@@ -132,10 +132,11 @@ impl Work {
                         self.place.holding(self.backend().sleep(time), self.backend()).await;
                         Ok(Report::Go)
                     }
-                    Deed::Ask(record) => match self.place.holding(self.ask(&record), self.backend()).await {
+                    Deed::Ask(record, window) => match self.ask_held(&record, window).await {
                         Ok(renewed) => Ok(Report::Tokens(renewed)),
                         Err(Failed { report, error }) => {
-                            failure = Some(error);
+                            // What is late begins anew.
+                            failure = Some(error).filter(|_| report != Report::Late);
                             Ok(report)
                         }
                     },
@@ -164,8 +165,8 @@ impl Work {
     }
 
     /// What is in use now.
-    fn live(&self, entry: GrantEntry) -> Live {
-        let live = Live::new(&self.client, entry).in_place_of(self.present.as_deref());
+    fn live(&self, entry: GrantEntry, dpop: Option<Dpop>) -> Live {
+        let live = Live::new(&self.client, entry, dpop).in_place_of(self.present.as_deref());
         live.got_for(&self.part, self.follows_refusal)
     }
 
@@ -173,7 +174,8 @@ impl Work {
         match outcome {
             Outcome::Adopted(entry) => {
                 self.observer.event(&SessionEvent::Adopted { generation: entry.record.generation() });
-                Ok(self.live(entry))
+                let dpop = self.key_of(entry.record.tokens())?;
+                Ok(self.live(entry, dpop))
             }
             Outcome::Renewed { entry, kept } => Ok(self.land(entry, kept).await),
             Outcome::Orphaned(record) => {
@@ -205,12 +207,26 @@ impl Work {
             self.observer.event(&SessionEvent::NotKept { generation });
         }
         self.observer.event(&SessionEvent::Renewed { generation });
-        self.live(entry)
+        // They were got with it.
+        let dpop = self.key_of(entry.record.tokens()).ok().flatten();
+        self.live(entry, dpop)
+    }
+
+    /// Asks the server, and keeps the lease up as long as that takes.
+    async fn ask_held(&self, record: &TokenRecord, window: Window) -> Result<TokenRecord, Failed> {
+        let asked = self.place.holding(self.ask(record, window), self.backend()).await;
+        asked.map_err(|failed| match failed.report {
+            // Nobody drove this on, or the machine slept: another may have the lease by now, and have asked.
+            Report::Unspent if !window.contains(self.client.runtime().now()) => {
+                Failed { report: Report::Late, ..failed }
+            }
+            _ => failed,
+        })
     }
 
     /// Asks the server once, by the refresh token of this record.
-    async fn ask(&self, record: &TokenRecord) -> Result<TokenRecord, Failed> {
-        let (relation, response) = self.exchange(record).await.map_err(Failed::of)?;
+    async fn ask(&self, record: &TokenRecord, window: Window) -> Result<TokenRecord, Failed> {
+        let (relation, response) = self.exchange(record, window).await.map_err(Failed::of)?;
         let renewed = match self.part.requested() {
             None => record.tokens().renewed(&response).map(|tokens| record.renewed(tokens)),
             Some(part) => record.renewed_for(part, &response),
@@ -238,7 +254,7 @@ impl Work {
         }
     }
 
-    async fn exchange(&self, record: &TokenRecord) -> Result<(Arc<Relation>, TokenResponse)> {
+    async fn exchange(&self, record: &TokenRecord, window: Window) -> Result<(Arc<Relation>, TokenResponse)> {
         let refresh_token = record.tokens().refresh_token().ok_or_else(missing)?.clone();
         let relation = self.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
@@ -255,8 +271,18 @@ impl Work {
         if let Some(details) = part.and_then(Requested::authorization_details) {
             grant = grant.with_authorization_details(details.clone())?;
         }
-        let response = self.client.call_as(&relation, grant, self.dpop.clone()).await.map_err(lost_or_not)?;
+        let dpop = self.key_of(record.tokens())?;
+        let response = self.client.call_within(window, &relation, grant, dpop).await;
+        let response = response.map_err(lost_or_not)?;
         Ok((relation, response))
+    }
+
+    /// The key that tokens are bound to: another than before, if the user has signed in anew elsewhere.
+    fn key_of(&self, tokens: &TokenSet) -> Result<Option<Dpop>> {
+        match (&self.dpop, tokens.key()) {
+            (Some(dpop), Some(kept)) if dpop.kept() == kept => Ok(Some(dpop.clone())),
+            _ => self.client.key_of(tokens),
+        }
     }
 
     /// One to five seconds: whatever broke the connection may pass.
@@ -302,7 +328,8 @@ pub(crate) fn ended(why: Ended, failure: Option<Error>) -> Error {
 
 /// Others are at it for too long.
 fn busy() -> Error {
-    let error = Error::new(ErrorKind::Store, Reason::StoreFailed).with_detail("others hold the grant");
+    let error = Error::new(ErrorKind::Store, Reason::StoreFailed)
+        .with_detail("others hold the grant: try again in a moment");
     error.with_retry_after(Duration::from_secs(1))
 }
 

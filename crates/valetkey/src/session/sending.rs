@@ -20,10 +20,7 @@ use valetkey_proto::{
     secret::AccessToken,
 };
 
-use super::{
-    Anomaly, Session, SessionEvent,
-    live::{InUse, Shown},
-};
+use super::{Anomaly, Session, SessionEvent, live::InUse};
 use crate::run::run;
 
 /// Marks, as an extension of a request, that it must not be sent a second time, even if an API answers that it has
@@ -107,7 +104,8 @@ impl Session {
     async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
         let runtime = self.0.client.runtime();
         let used = self.usable().await?;
-        let call = |used: &Shown| Call::new(request, Arc::clone(&used.party)).with_dpop(self.0.dpop.clone());
+        let call =
+            |used: &InUse| Call::new(request, Arc::clone(&used.party)).with_dpop(used.live.dpop.clone());
         let response = run(call(&used), runtime).await?;
         if self.judge(&used, &response).await? == Verdict::Final {
             return Ok(response);
@@ -121,7 +119,7 @@ impl Session {
         let response = run(call(&used), runtime).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             used.accept();
-        } else if !used.may_be_refused() {
+        } else if !used.may_be_refused(runtime.now()) {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
         }
         Ok(response)
@@ -166,7 +164,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
         let token = used.tokens().access_token();
-        let proven = match &self.0.dpop {
+        let proven = match &used.live.dpop {
             Some(dpop) if token.is_bound() => Some(self.prove(dpop, token, request).await?),
             Some(_) | None => None,
         };
@@ -211,7 +209,7 @@ impl Session {
     ///
     /// Whatever renewing ends with. `Denied`: [`Reason::NonceDemanded`] if the API demands a nonce again, or names none.
     pub async fn learn<B>(&self, attached: &Attached, response: &http::Response<B>) -> Result<Verdict> {
-        if let (Some(dpop), Some(proven)) = (&self.0.dpop, &attached.proven) {
+        if let (Some(dpop), Some(proven)) = (&attached.used.live.dpop, &attached.proven) {
             let has_nonce = dpop.learn(&proven.uri, response.headers());
             let is_demanded = response.status() == StatusCode::UNAUTHORIZED && demands_nonce(response);
             let again = proven.challenged.swap(is_demanded, Ordering::Relaxed);
@@ -242,8 +240,8 @@ impl Session {
             return Ok(Verdict::Again);
         }
         // One that has expired under way is refused for that.
-        let was_good = used.is_usable(self.now());
-        if was_good && !used.may_be_refused() {
+        let now = self.now();
+        if used.is_usable(now) && !used.may_be_refused(now.into()) {
             self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }

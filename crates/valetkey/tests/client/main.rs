@@ -11,8 +11,10 @@ mod introspection;
 mod keep_alive;
 mod keeping;
 mod learned;
+mod leases;
 mod legacy;
 mod logout;
+mod machine;
 mod metadata;
 mod oauth1;
 mod oauth1_parity;
@@ -31,6 +33,7 @@ mod sign_in;
 mod source;
 mod step_up;
 mod targets;
+mod trackers;
 
 use bytes::Bytes;
 use valetkey::{Client, Session};
@@ -42,7 +45,12 @@ fn client(provider: &Provider) -> Client {
 }
 
 fn builder(provider: &Provider) -> valetkey::ClientBuilder {
-    Client::builder(provider.clone())
+    builder_over(provider.clone(), provider)
+}
+
+/// The same over another backend.
+fn builder_over(backend: impl valetkey_http::Backend, provider: &Provider) -> valetkey::ClientBuilder {
+    Client::builder(backend)
         .random(provider.random())
         .discover(&provider.issuer())
         .id("app")

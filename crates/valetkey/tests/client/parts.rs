@@ -77,7 +77,7 @@ fn s_ri_02_each_part_has_a_token_of_its_own() {
 
 /// By the refresh token alone, the one who waits would get the token for another API.
 #[test]
-fn duende_360_callers_for_different_apis_take_turns_and_each_gets_its_own() {
+fn r_part_duende_360_callers_for_different_apis_take_turns_and_each_gets_its_own() {
     for spawning in [Spawning::HandBack, Spawning::Thread] {
         let provider = Provider::builder().yields(true).spawning(spawning).build();
         let client = client(&provider);

@@ -8,15 +8,14 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use valetkey::{
-    Advice, Anomaly, Client, ErrorKind, NoReplay, Reason, Session, SessionEvent, Verdict,
-    oauth2::token::GrantedScope,
+    Advice, Anomaly, ErrorKind, NoReplay, Reason, Session, SessionEvent, Verdict,
+    oauth2::token::{GrantedScope, refresh::Manner},
 };
 use valetkey_testkit::{Effect, Expect, Fault, Member, Place, Provider, Spawning, block_on, fault};
 
-use crate::{builder, client, get, sign_in};
+use crate::{builder, client, get, machine::Machine, sign_in};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -212,6 +211,23 @@ fn r_amb_a_second_lost_answer_ends_it() {
         provider.advance(HOUR);
     }
     assert_eq!(asked(&provider) - before, 2);
+}
+
+#[test]
+fn r_amb_a_program_may_forbid_the_one_more_time() {
+    let provider = Provider::builder().rotation_grace(HOUR).build();
+    let mut manner = Manner::new();
+    manner.once_more = false;
+    let client = block_on(builder(&provider).renewal_manner(manner).build()).unwrap();
+    let session = sign_in(&client, &provider).unwrap();
+    provider.advance(2 * HOUR);
+    provider.set_fault(fault("token-dropped").times(1));
+    let before = asked(&provider);
+    for _ in 0..3 {
+        assert_eq!(call(&session, &provider).unwrap_err().reason(), Reason::OutcomeUnknown);
+        provider.advance(HOUR);
+    }
+    assert_eq!(asked(&provider) - before, 1);
 }
 
 #[test]
@@ -415,40 +431,16 @@ fn r_clock_lifetimes_of_every_kind_end_without_a_storm() {
 
 #[test]
 fn r_clock_a_clock_that_jumps_a_day_either_way_loses_nothing() {
-    use valetkey_http::{Backend, Failure, Limits, Request, Response};
-    /// The provider, as a machine sees it whose clock jumps.
-    struct Jumping(Provider, Mutex<i64>);
-
-    #[async_trait]
-    impl Backend for Jumping {
-        async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
-            self.0.send(request, limits).await
-        }
-
-        async fn sleep(&self, time: Duration) {
-            self.0.sleep(time).await;
-        }
-
-        fn now(&self) -> std::time::SystemTime {
-            let seconds = *self.1.lock().unwrap();
-            let jump = Duration::from_secs(seconds.unsigned_abs());
-            if seconds < 0 { self.0.now() - jump } else { self.0.now() + jump }
-        }
-    }
-
     for jump in [86_400, -86_400] {
         let provider = Provider::new();
-        let backend = Arc::new(Jumping(provider.clone(), Mutex::new(0)));
-        let builder = Client::builder(Arc::clone(&backend)).discover("https://issuer.test").id("app");
-        let builder =
-            builder.secret("app-secret").redirect_uri("https://client.test/cb").api("https://issuer.test/");
-        let session = sign_in(&block_on(builder.build()).unwrap(), &provider).unwrap();
-        *backend.1.lock().unwrap() = jump;
+        let machine = Machine::of(&provider);
+        let session = sign_in(&machine.client(), &provider).unwrap();
+        machine.is_ahead(jump);
         for _ in 0..10 {
             assert_eq!(call(&session, &provider).unwrap(), 200);
         }
         assert_eq!(asked(&provider), 2, "its age is not known, so that it is renewed once");
-        *backend.1.lock().unwrap() = 0;
+        machine.is_ahead(0);
         for _ in 0..10 {
             assert_eq!(call(&session, &provider).unwrap(), 200);
         }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use http::Method;
 use valetkey::{
-    ErrorKind, Reason,
+    Advice, ErrorKind, NoReplay, Reason,
     oauth2::{grant::RefreshTokenGrant, token::GrantedScope},
 };
 use valetkey_testkit::{Place, Provider, Spawning, block_on, fault};
@@ -50,6 +51,41 @@ fn s_net_03_a_redirect_of_an_api_is_an_answer() {
 }
 
 #[test]
+fn r_down_an_api_that_does_not_answer_says_nothing_of_the_grant() {
+    let provider = Provider::new();
+    let session = sign_in(&client(&provider), &provider).unwrap();
+    for (name, method, replay, advice) in [
+        ("resource-dropped", Method::GET, true, Advice::RetryAfter(Duration::from_secs(1))),
+        ("resource-slow-head", Method::PUT, true, Advice::RetryAfter(Duration::from_secs(1))),
+        ("resource-slow-head", Method::POST, true, Advice::GiveUp),
+        ("resource-dropped", Method::GET, false, Advice::GiveUp),
+    ] {
+        provider.set_fault(fault(name));
+        let mut request = get(provider.api("me"));
+        *request.method_mut() = method;
+        if !replay {
+            request.extensions_mut().insert(NoReplay);
+        }
+        let error = block_on(session.send(request)).unwrap_err();
+        assert_eq!((error.reason(), error.advice()), (Reason::OutcomeUnknown, advice), "{name}");
+    }
+    provider.clear_faults();
+    assert_eq!(block_on(session.send(get(provider.api("me")))).unwrap().status(), 200);
+}
+
+#[test]
+fn r_clock_a_new_token_that_an_api_refuses_is_exchanged_once_in_five_minutes() {
+    let provider = Provider::new();
+    let session = sign_in(&client(&provider), &provider).unwrap();
+    provider.set_fault(fault("resource-401-once").times(1000));
+    for (later, refreshes) in [(0, 1), (0, 1), (299, 1), (1, 2), (1, 2), (300, 3)] {
+        provider.advance(Duration::from_secs(later));
+        assert_eq!(block_on(session.send(get(provider.api("me")))).unwrap().status(), 401);
+        assert_eq!(provider.count(Place::Token), 1 + refreshes, "after {later} s");
+    }
+}
+
+#[test]
 fn s_tk_13_a_refresh_rotates_and_a_reuse_ends_the_family() {
     let provider = Provider::new();
     let client = client(&provider);
@@ -66,7 +102,7 @@ fn s_tk_13_a_refresh_rotates_and_a_reuse_ends_the_family() {
     assert_eq!(block_on(client.call(thief)).unwrap_err().reason(), Reason::RefreshDenied);
     let error = block_on(session.refresh()).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Denied, Reason::RefreshDenied));
-    assert_eq!(error.advice(), valetkey::Advice::Reauthorize);
+    assert_eq!(error.advice(), Advice::Reauthorize);
     assert_eq!(block_on(session.tokens()).unwrap(), second, "the tokens stay as they are");
 }
 

@@ -17,43 +17,43 @@ use valetkey::{
     Advice, Client, Error, ErrorKind, Reason, Result, Session, SessionEvent, Sessions,
     oauth2::token::{
         TokenRecord,
-        refresh::{Ended, Standing},
+        refresh::{Ended, Manner, Standing},
     },
     secret::Secret,
     store::{MemoryStore, Owner, Put, Store, StoreKey, Stored},
 };
 use valetkey_testkit::{Place, Provider, Spawning, block_on};
 
-use crate::{builder, client, get, renewal::HOUR, sign_in};
+use crate::{
+    builder, client, get,
+    renewal::{HOUR, call},
+    sign_in,
+};
 
 /// A provider whose refresh tokens rotate, without grace, and a store by its clock.
-fn world() -> (Provider, MemoryStore) {
+pub(crate) fn world() -> (Provider, MemoryStore) {
     let provider = Provider::new();
     let clock = provider.clone();
     (provider, MemoryStore::with_clock(move || valetkey_http::Backend::now(&clock)))
 }
 
 /// A program of its own: a client of its own, on the same server and store.
-fn program(provider: &Provider, store: &MemoryStore) -> Sessions {
+pub(crate) fn program(provider: &Provider, store: &MemoryStore) -> Sessions {
     client(provider).sessions(store.clone())
 }
 
 /// Alice, signed in by one program and kept.
-fn alice(sessions: &Sessions, provider: &Provider) -> Session {
+pub(crate) fn alice(sessions: &Sessions, provider: &Provider) -> Session {
     let session = sign_in(&client(provider), provider).unwrap();
     block_on(sessions.save("alice", &session)).unwrap();
     session
 }
 
-fn open(sessions: &Sessions) -> Session {
+pub(crate) fn open(sessions: &Sessions) -> Session {
     block_on(sessions.open("alice")).unwrap().expect("she is signed in")
 }
 
-fn call(session: &Session, provider: &Provider) -> Result<u16> {
-    block_on(session.send(get(provider.api("me")))).map(|response| response.status().as_u16())
-}
-
-fn key(provider: &Provider) -> StoreKey {
+pub(crate) fn key(provider: &Provider) -> StoreKey {
     let client = client(provider);
     let server = block_on(client.server()).unwrap();
     let id = valetkey::oauth2::client::ClientId::parse("app").unwrap();
@@ -272,6 +272,8 @@ struct Meddling {
     meanwhile: Meanwhile,
     /// How many of the next writes fail that say that the server is asked.
     failing: Arc<AtomicU32>,
+    /// How many of the next leases fail.
+    unleased: Arc<AtomicU32>,
     /// How many of the next ones fail that keep what it answered.
     losing: Arc<AtomicU32>,
 }
@@ -320,6 +322,7 @@ impl Store for Meddling {
     }
 
     async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
+        fails(&self.unleased)?;
         self.below.lease(key, owner, time).await
     }
 
@@ -371,6 +374,30 @@ fn r_store_a_store_that_fails_costs_no_grant() {
 }
 
 #[test]
+fn r_store_whether_to_renew_without_the_store_is_said_by_the_program() {
+    for without_store in [false, true] {
+        let (provider, store) = world();
+        drop(alice(&program(&provider, &store), &provider));
+        let mut manner = Manner::new();
+        manner.without_store = without_store;
+        let client = block_on(builder(&provider).renewal_manner(manner).build()).unwrap();
+        let unleased = Arc::<AtomicU32>::default();
+        let (below, count) = (store.clone(), Arc::clone(&unleased));
+        let session = open(&client.sessions(Meddling { below, unleased: count, ..Meddling::default() }));
+        provider.advance(2 * HOUR);
+        unleased.store(1, Ordering::Relaxed);
+        match call(&session, &provider) {
+            Ok(status) => assert_eq!((without_store, status), (true, 200)),
+            Err(error) => assert_eq!((without_store, error.reason()), (false, Reason::StoreFailed)),
+        }
+        // What was got without it is kept, and others go on with that.
+        provider.advance(2 * HOUR);
+        assert_eq!(call(&open(&program(&provider, &store)), &provider).unwrap(), 200);
+        assert_eq!(call(&session, &provider).unwrap(), 200);
+    }
+}
+
+#[test]
 fn s_az_06_a_parked_sign_in_is_taken_once_by_who_has_the_ticket() {
     let (provider, store) = world();
     let (one, two) = (program(&provider, &store), program(&provider, &store));
@@ -394,7 +421,7 @@ fn s_az_06_a_parked_sign_in_is_taken_once_by_who_has_the_ticket() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_written_over_and_another_clients_is_not_taken() {
+fn what_cannot_be_read_is_not_written_over() {
     let (provider, store) = world();
     let sessions = program(&provider, &store);
     let session = alice(&sessions, &provider);
@@ -411,13 +438,56 @@ fn what_cannot_be_read_is_not_written_over_and_another_clients_is_not_taken() {
             block_on(sessions.accounts()).map(|_| ()).unwrap_err(),
         ] {
             assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::Malformed), "{text}");
+            assert!(
+                error.to_string().contains("alice") && error.to_string().contains("move it away"),
+                "{error}"
+            );
+            assert_eq!(error.to_string().contains("newer version"), text.contains("\"9\""), "{error}");
         }
         assert_eq!(block_on(store.load(&key)).unwrap().unwrap().text.expose(), text);
     }
-    // Moved by hand from another client.
+}
+
+#[test]
+fn records_that_are_moved_between_accounts_or_clients_by_hand_are_nobodys() {
+    let (provider, store) = world();
+    let sessions = program(&provider, &store);
+    let (session, key) = (alice(&sessions, &provider), key(&provider));
+    let own = block_on(store.load(&key)).unwrap().unwrap().text;
+    let bob = sign_in(&client(&provider), &provider).unwrap();
+    block_on(sessions.save("bob", &bob)).unwrap();
+    let name = key.as_str().replace("/alice", "/bob");
+    let bobs = block_on(store.load(&StoreKey::parse(&name).unwrap())).unwrap().unwrap().text;
+    let of_other = own.expose().replace("\"client_id\":\"app\"", "\"client_id\":\"other\"");
+    for (text, reason) in [(bobs, Reason::Malformed), (Secret::new(of_other), Reason::IssuerMismatch)] {
+        block_on(store.take(&key)).unwrap();
+        block_on(store.put(&key, 1, &text, None)).unwrap();
+        // Who has alice's session open does not become somebody else by it, and asks for nothing.
+        provider.advance(2 * HOUR);
+        let before = provider.mark();
+        let errors = [
+            call(&session, &provider).map(|_| ()).unwrap_err(),
+            block_on(program(&provider, &store).open("alice")).map(|_| ()).unwrap_err(),
+            block_on(sessions.save("alice", &session)).unwrap_err(),
+            block_on(sessions.log_out("alice")).map(|_| ()).unwrap_err(),
+            block_on(sessions.accounts()).map(|_| ()).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, reason), "{error}");
+            assert!(
+                error.to_string().contains("was moved here") && error.to_string().contains("move it away")
+            );
+        }
+        let asked = provider.requests_since(before);
+        assert!(
+            asked.iter().all(|entry| !matches!(entry.place(), Place::Token | Place::Revocation)),
+            "{asked:?}"
+        );
+        assert_eq!(block_on(store.load(&key)).unwrap().unwrap().text, text, "and nothing is written over");
+    }
+    // Brought back, it is hers again.
     block_on(store.take(&key)).unwrap();
-    let foreign = stored.text.expose().replace("\"client_id\":\"app\"", "\"client_id\":\"other\"");
-    block_on(store.put(&key, 1, &Secret::new(foreign), None)).unwrap();
-    let error = block_on(program(&provider, &store).open("alice")).unwrap_err();
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::IssuerMismatch));
+    block_on(store.put(&key, 1, &own, None)).unwrap();
+    provider.advance(HOUR);
+    assert_eq!(call(&session, &provider).unwrap(), 200);
 }

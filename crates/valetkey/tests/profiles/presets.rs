@@ -119,6 +119,6 @@ fn each_variable_is_missed_by_its_name() {
 fn a_preset_that_there_is_not_is_an_error() {
     for name in ["", "GitHub", "../presets/github", "github.toml", "netatmo"] {
         let error = profile::preset(name).unwrap_err();
-        assert_eq!(error.to_string(), format!("a value cannot be sent as it is: there is no preset {name}"));
+        assert_eq!(error.to_string(), format!("a value cannot be used: there is no preset {name}"));
     }
 }

@@ -1,6 +1,9 @@
 //! Stores: what all of them do, and what a folder, or a key, may be found as.
 
 mod bad_files;
+#[path = "../client/machine.rs"]
+mod machine;
+mod trouble;
 
 use std::{
     path::PathBuf,

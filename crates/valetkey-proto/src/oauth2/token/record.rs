@@ -54,6 +54,7 @@ pub struct TokenRecord {
     tokens: Arc<TokenSet>,
     /// Access tokens for parts of what was granted.
     parts: Vec<Arc<TokenSet>>,
+    account: Option<Arc<str>>,
     /// The text it was read from, if that has members which are not known here.
     others: Option<Bytes>,
 }
@@ -66,6 +67,7 @@ members! {
         v: Text<'de>,
         issuer: Text<'de>,
         client_id: Text<'de>,
+        account: Text<'de>,
         generation: u64,
         access_token: Text<'de>,
         refresh_token: Text<'de>,
@@ -91,7 +93,7 @@ impl TokenRecord {
     #[must_use]
     pub fn new(issuer: Issuer, client: ClientId, generation: u64, tokens: TokenSet) -> Self {
         let (tokens, parts) = (Arc::new(tokens), Vec::new());
-        Self { issuer, client, generation, tokens, parts, others: None }
+        Self { issuer, client, generation, tokens, parts, account: None, others: None }
     }
 
     /// The same record with newer tokens.
@@ -111,6 +113,23 @@ impl TokenRecord {
     #[must_use]
     pub fn with_generation(mut self, generation: u64) -> Self {
         self.generation = generation;
+        self
+    }
+
+    /// The same record, with these values for its issuer and its client if they are the same: many records then have them in
+    /// memory once.
+    #[must_use]
+    pub fn sharing(mut self, issuer: &Issuer, client: &ClientId) -> Self {
+        if self.check(issuer, client).is_ok() {
+            (self.issuer, self.client) = (issuer.clone(), client.clone());
+        }
+        self
+    }
+
+    /// The same record, which says whose it is: a store that keeps many can tell that one was put in the place of another.
+    #[must_use]
+    pub fn with_account(mut self, account: Option<&str>) -> Self {
+        self.account = account.map(Arc::from);
         self
     }
 
@@ -134,6 +153,10 @@ impl TokenRecord {
     pub fn parse_shared(text: &str) -> Result<(Self, Standing)> {
         let mut wire = Wire::default();
         let has_others = read_into(&mut wire, text).map_err(|_| malformed())?;
+        if wire.v.as_deref().is_some_and(is_newer) {
+            return Err(malformed()
+                .with_detail("a token record of a newer version, for which this program is too old"));
+        }
         let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
         let standing = wire.standing().ok_or_else(malformed)?;
         Ok((Self::of_wire(wire, others).ok_or_else(malformed)?, standing))
@@ -165,7 +188,8 @@ impl TokenRecord {
         }
         let client = ClientId::parse(&wire.client_id?).ok()?;
         let (generation, tokens) = (wire.generation?, Arc::new(tokens));
-        Some(Self { issuer, client, generation, tokens, parts, others })
+        let account = wire.account.map(|account| Arc::from(&*account));
+        Some(Self { issuer, client, generation, tokens, parts, account, others })
     }
 
     /// Writes it as a text.
@@ -192,6 +216,7 @@ impl TokenRecord {
             ("id_token".to_owned(), tokens.id_token().map(|token| token.text().expose()).into()),
         ]);
         part::write_into(&mut record, tokens, true);
+        record.extend(self.account().map(|account| ("account".to_owned(), account.into())));
         record.extend(tokens.kept().map(|kept| ("kept".to_owned(), kept.to_value())));
         record.extend(tokens.key().into_iter().flat_map(KeptKey::members));
         record.remove("parts");
@@ -260,7 +285,7 @@ impl TokenRecord {
         if self.issuer == *issuer && self.client == *client {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("token record"))
+            Err(Error::new(ErrorKind::Store, Reason::IssuerMismatch).with_detail("a token record of another"))
         }
     }
 
@@ -274,6 +299,12 @@ impl TokenRecord {
     #[must_use]
     pub fn client(&self) -> &ClientId {
         &self.client
+    }
+
+    /// Whose they are, as the program calls them; `None` if nobody said.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
     }
 
     /// How often they were renewed.
@@ -301,8 +332,16 @@ impl TokenRecord {
 }
 
 fn malformed() -> Error {
-    Error::new(ErrorKind::Store, Reason::Malformed).with_detail("token record")
+    Error::new(ErrorKind::Store, Reason::Malformed).with_detail("no token record, or one that was changed")
 }
+
+/// Whether a record is of a version that is not known yet.
+fn is_newer(version: &str) -> bool {
+    version.parse().is_ok_and(|version: u64| version > LATEST)
+}
+
+/// The latest version that is known.
+const LATEST: u64 = 3;
 
 fn version(is_bound: bool, standing: Standing) -> &'static str {
     match (standing, is_bound) {
@@ -358,6 +397,8 @@ impl fmt::Debug for TokenRecord {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         crypto::{CryptoProvider, SystemRandom},
@@ -455,6 +496,25 @@ mod tests {
             assert_ne!(bad, ended.expose());
             assert_eq!(TokenRecord::parse_shared(&bad).unwrap_err().reason(), Reason::Malformed, "{to}");
         }
+    }
+
+    #[test]
+    fn records_of_every_version_are_read_as_they_were_first_written() {
+        let first = r#"{"v":"1","issuer":"https://as.example","client_id":"app","generation":3,"access_token":"at",
+            "refresh_token":"rt","issued_at":1700000000000,"lifetime":3600,"scope":"a","scope_is_explicit":true}"#;
+        let record = TokenRecord::parse(first).unwrap();
+        assert_eq!((record.generation(), record.tokens().lifetime()), (3, Some(Duration::from_secs(3600))));
+        assert_eq!(record.account(), None);
+        let third = r#"{"v":"3","issuer":"https://as.example","client_id":"app","generation":3,"access_token":"-",
+            "issued_at":1700000000000,"ended":"logged_out"}"#;
+        let (_, standing) = TokenRecord::parse_shared(third).unwrap();
+        assert_eq!(standing, Standing::Ended(Ended::LoggedOut));
+        let fourth = first.replace(r#""v":"1""#, r#""v":"4""#);
+        let error = TokenRecord::parse(&fourth).unwrap_err();
+        assert!(error.reason() == Reason::Malformed && error.to_string().contains("newer"), "{error}");
+        // Whose it is goes with it, and is left out if nobody says.
+        let text = record.with_account(Some("al\"ice")).to_shared_text(Standing::Idle);
+        assert_eq!(TokenRecord::parse(text.expose()).unwrap().account(), Some("al\"ice"));
     }
 
     #[test]

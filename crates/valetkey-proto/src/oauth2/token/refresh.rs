@@ -14,8 +14,9 @@
 //!   Asking ───────────────▶ Keeping ───────────────▶ renewed
 //!      │  │ refused ──────▶ Reviewing ── moved ─────▶ adopted
 //!      │  │                     └─ as it was ───────▶ ended, by a mark in the store
-//!      │  └ lost ─────────▶ Noting ──▶ lost: once more, another time; or ended, if that was the second
-//!      └ unspent ─────────▶ Withdrawing ──▶ failed
+//!      │  │ lost ─────────▶ Noting ──▶ lost: once more, another time; or ended, if that was the second
+//!      │  └ unspent ──────▶ Withdrawing ──▶ failed
+//!      └ late: the lease may be over ──▶ Leasing
 //! ```
 //!
 //! A server that rotates refresh tokens takes a second use of one for theft, and revokes the whole grant (RFC 9700 §4.14.2).
@@ -25,7 +26,7 @@
 use std::{fmt, time::Duration};
 
 use super::TokenRecord;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Window};
 
 /// What a store holds of one grant: what it was written as, how it stands, and the tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,8 +95,9 @@ pub enum Deed<R> {
     Load,
     /// Write this, if the store holds what was written the time before.
     Put(Entry<R>),
-    /// Ask the server, by the refresh token of this record. Hold on to the lease as long as that takes.
-    Ask(R),
+    /// Ask the server, by the refresh token of this record, and send nothing outside of this time: the lease may then be another's,
+    /// who asks by the same token. Hold on to the lease as long as that takes.
+    Ask(R, Window),
     /// Come back after this time. If the lease is held, it is held on to.
     Wait(Duration),
     /// It is over: give the lease back.
@@ -128,6 +130,8 @@ pub enum Report<R> {
     Lost,
     /// The server cannot have acted, or refused for a reason that is not the token's.
     Unspent,
+    /// It was too late to send anything, and the server cannot have acted.
+    Late,
     /// The server gave tokens that are not to be used, for a refresh token that is now worth nothing.
     Worthless,
 }
@@ -169,11 +173,13 @@ pub struct Manner {
     /// How often to try to keep new tokens: about half a minute, unless it is said otherwise. Until then the lease is held, so
     /// that nobody uses the refresh token that is worth nothing any more.
     pub keep_tries: u8,
+    /// How long a lease lasts that is not kept up, unless nobody else ever has the grant.
+    pub lease: Option<Duration>,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { without_store: false, once_more: true, patience: 120, keep_tries: 18 }
+        Self { without_store: false, once_more: true, patience: 120, keep_tries: 18, lease: None }
     }
 }
 
@@ -189,6 +195,8 @@ impl Manner {
 const LOOK: Duration = Duration::from_millis(250);
 /// How long to wait at most between two tries to keep new tokens.
 const LONGEST_REST: Duration = Duration::from_secs(2);
+/// How long a request may take that is sent at the last moment of a lease.
+const REQUEST: Duration = Duration::from_secs(15);
 /// How often any other write is tried, and a conflict looked into.
 const TRIES: u8 = 3;
 
@@ -230,6 +238,10 @@ pub struct Refresh<R> {
     is_doubtful: bool,
     /// Whether the store says that the server is being asked.
     is_written: bool,
+    /// When the lease was asked for: it may have been given at once, and nobody heard of it for long.
+    leased: Option<Timestamp>,
+    /// The generation that says that the server is being asked, and it was too late for that.
+    unasked: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -265,14 +277,16 @@ impl<R: Renewed> Refresh<R> {
     #[must_use]
     pub fn new(held: Entry<R>, manner: Manner) -> Self {
         let (is_doubtful, is_written) = (false, false);
-        Self { held, manner, state: State::Ready, looks: 0, tries: 0, lost: 0, is_doubtful, is_written }
+        let (state, leased, unasked) = (State::Ready, None, None);
+        let (looks, tries, lost) = (0, 0, 0);
+        Self { held, manner, state, looks, tries, lost, is_doubtful, is_written, leased, unasked }
     }
 
     /// Takes what came of the last deed, and says what to do. A report that makes no sense counts as a failure of what was
     /// to be done, and after [`Deed::Done`] as nothing.
     pub fn step(&mut self, report: Report<R>, now: Timestamp) -> Deed<R> {
         match (std::mem::replace(&mut self.state, State::Over), report) {
-            (State::Ready | State::Waiting, _) => self.goes(State::Leasing, Deed::Lease),
+            (State::Ready | State::Waiting, _) => self.lease(now),
             (State::Leasing, Report::Leased) => self.goes(State::Loading, Deed::Load),
             (State::Leasing, Report::Held) => self.look_again(),
             (State::Loading, Report::Loaded(found)) => self.found(found, now),
@@ -288,7 +302,11 @@ impl<R: Renewed> Refresh<R> {
                 self.keep(Entry { generation, standing: Standing::Idle, record })
             }
             (State::Asking(entry), Report::Refused) => self.goes(State::Reviewing(entry), Deed::Load),
-            (State::Asking(entry), Report::Unspent) => self.withdraw(entry),
+            (State::Asking(entry), Report::Late) if self.may_try() => {
+                self.unasked = Some(entry.generation);
+                self.lease(now)
+            }
+            (State::Asking(entry), Report::Unspent | Report::Late) => self.withdraw(entry),
             (State::Asking(entry), Report::Worthless) => self.end(entry, Ended::RotationLost),
             // Whatever else came of it, the server may have acted.
             (State::Asking(entry), _) => self.lost(entry),
@@ -308,12 +326,17 @@ impl<R: Renewed> Refresh<R> {
                 self.goes(State::Resting(entry), Deed::Wait(rest))
             }
             (State::Resting(entry), _) => self.keep(entry),
-            (State::Reconciling(entry), Report::Loaded(found)) => self.reconcile(entry, found),
+            (State::Reconciling(entry), Report::Loaded(found)) => self.reconcile(entry, found, now),
             (State::Keeping(entry) | State::Reconciling(entry), _) => {
                 self.over(Outcome::Renewed { entry, kept: false })
             }
             (State::Over, _) => self.over(Outcome::Failed),
         }
+    }
+
+    fn lease(&mut self, now: Timestamp) -> Deed<R> {
+        self.leased = Some(now);
+        self.goes(State::Leasing, Deed::Lease)
     }
 
     /// Somebody else has the lease.
@@ -336,6 +359,8 @@ impl<R: Renewed> Refresh<R> {
             _ if is_ours => {}
             Standing::Idle if found.record != self.held.record => return self.over(Outcome::Adopted(found)),
             Standing::Idle => {}
+            // That is ours, and nobody has written anything since.
+            Standing::InFlight { .. } if self.unasked == Some(found.generation) => {}
             // Whoever wrote that is gone, since the lease is ours. Whether the server was asked, nobody knows.
             Standing::InFlight { lost, .. } => {
                 self.is_doubtful = true;
@@ -364,14 +389,29 @@ impl<R: Renewed> Refresh<R> {
         if self.is_enough() {
             return self.over(Outcome::Ended(Ended::OutcomeUnknown));
         }
-        self.is_written = false;
+        (self.is_written, self.leased) = (false, None);
         self.ask(self.held.clone())
     }
 
     fn ask(&mut self, entry: Entry<R>) -> Deed<R> {
         self.is_written |= matches!(entry.standing, Standing::InFlight { .. });
         let record = entry.record.clone();
-        self.goes(State::Asking(entry), Deed::Ask(record))
+        let window = self.window();
+        self.goes(State::Asking(entry), Deed::Ask(record, window))
+    }
+
+    /// Whether the lease lasts, by the clock.
+    fn lasts(&self, now: Timestamp) -> bool {
+        let (from, time) = (self.leased, self.manner.lease);
+        from.zip(time).is_none_or(|(from, time)| Window { from, until: from + time }.contains(now))
+    }
+
+    /// When the server may be asked: what is sent then has come there before the lease is over.
+    fn window(&self) -> Window {
+        match (self.leased, self.manner.lease) {
+            (Some(from), Some(lease)) => Window { from, until: from + lease.saturating_sub(REQUEST) },
+            (_, _) => Window::ALWAYS,
+        }
     }
 
     /// The server may have acted, and nobody knows.
@@ -416,19 +456,30 @@ impl<R: Renewed> Refresh<R> {
     }
 
     /// Something else is where the new tokens should be.
-    fn reconcile(&mut self, entry: Entry<R>, found: Option<Entry<R>>) -> Deed<R> {
-        match found {
-            None => self.over(Outcome::Orphaned(entry.record)),
-            Some(Entry { standing: Standing::Ended(Ended::LoggedOut), .. }) => {
-                self.over(Outcome::Orphaned(entry.record))
-            }
+    fn reconcile(&mut self, entry: Entry<R>, found: Option<Entry<R>>, now: Timestamp) -> Deed<R> {
+        let Some(found) = found else { return self.over(Outcome::Orphaned(entry.record)) };
+        let (ours, theirs) = (entry.record.renewals(), found.record.renewals());
+        let may_be_late = !self.lasts(now);
+        if let Standing::Ended(why) = found.standing
+            && (theirs >= ours || why != Ended::OutcomeUnknown)
+        {
+            let is_orphaned = why == Ended::LoggedOut;
+            // Otherwise the server has ended the grant, and what it gave us with it.
+            let outcome = if is_orphaned { Outcome::Orphaned(entry.record) } else { Outcome::Ended(why) };
+            return self.over(outcome);
+        }
+        if found.record == entry.record {
             // The write that seemed to fail had not.
-            Some(found) if found.record == entry.record => {
-                self.over(Outcome::Renewed { entry: found, kept: true })
-            }
+            self.over(Outcome::Renewed { entry: found, kept: true })
+        } else if theirs > ours || (theirs == ours && may_be_late) {
+            // We stood still for so long that others went on; or the user has signed in again.
+            self.over(Outcome::Adopted(found))
+        } else if may_be_late || !self.may_keep() {
+            // Whoever else is about to ask gets something newer.
+            self.over(Outcome::Renewed { entry, kept: false })
+        } else {
             // Ours came later than whatever else the server was asked.
-            Some(found) if self.may_keep() => self.keep(Entry { generation: found.generation + 1, ..entry }),
-            Some(_) => self.over(Outcome::Renewed { entry, kept: false }),
+            self.keep(Entry { generation: found.generation + 1, ..entry })
         }
     }
 

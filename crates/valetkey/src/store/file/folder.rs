@@ -45,7 +45,7 @@ impl Folder {
         builder.create(&path).map_err(|error| cannot("make the folder", &path, &error))?;
         let metadata = fs::symlink_metadata(&path).map_err(|error| cannot("read", &path, &error))?;
         if !metadata.is_dir() {
-            return Err(insecure(&path, "is no folder, or a link to one"));
+            return Err(insecure(&path, "is no folder, or a link to one: name the folder itself"));
         }
         check_mode(&path, &metadata)?;
         Ok(Self { path, leases: HashMap::new() })
@@ -164,7 +164,10 @@ impl Folder {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if clock::instant() - begun < PATIENCE => clock::pause(LOOK),
                 Err(TryLockError::WouldBlock) => {
-                    let what = format!("{} is locked by another program for 5 seconds", path.display());
+                    let path = path.display();
+                    let what = format!(
+                        "{path} is locked by another program for 5 seconds: see that it does not hang"
+                    );
                     return Err(failed(Reason::StoreFailed, what));
                 }
                 Err(TryLockError::Error(error)) => return Err(cannot("lock", &path, &error)),
@@ -217,7 +220,7 @@ fn read(path: &Path) -> Result<Option<Record>> {
         Err(error) => return Err(cannot("read", path, &error)),
     };
     if !metadata.is_file() {
-        return Err(insecure(path, "is no file, or a link to one"));
+        return Err(insecure(path, "is no file, or a link to one: move it away"));
     }
     check_mode(path, &metadata)?;
     if metadata.len() > LONGEST {
@@ -252,7 +255,7 @@ fn parse(text: &str) -> Option<Record> {
 /// Opens a file beside a record, to be locked. It is never removed.
 fn open_lock(path: &Path) -> Result<File> {
     if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(insecure(path, "is no file, or a link to one"));
+        return Err(insecure(path, "is no file, or a link to one: move it away"));
     }
     private().create(true).truncate(false).open(path).map_err(|error| cannot("open", path, &error))
 }
@@ -283,7 +286,16 @@ fn check_mode(_: &Path, _: &fs::Metadata) -> Result<()> {
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> valetkey_proto::Error {
-    failed(Reason::StoreFailed, format!("cannot {what} {}: {error}", path.display()))
+    let advice = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "make room for it",
+        ErrorKind::ReadOnlyFilesystem => "keep the store where it can be written to",
+        ErrorKind::PermissionDenied => {
+            "let this user read and write it and its folder, or choose another folder"
+        }
+        ErrorKind::NotFound => "see that nobody has removed the folder, and open the store anew",
+        _ => "see that it is a folder, or a file in one, that this program can read and write",
+    };
+    failed(Reason::StoreFailed, format!("cannot {what} {}: {error}; {advice}", path.display()))
 }
 
 fn insecure(path: &Path, what: &str) -> valetkey_proto::Error {

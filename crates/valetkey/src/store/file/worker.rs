@@ -16,10 +16,12 @@ impl<T: Send + 'static> Worker<T> {
     pub(super) fn start(mut state: T) -> Result<Self> {
         let (sender, jobs) = channel::<Job<T>>();
         let run = move || jobs.iter().for_each(|job| job(&mut state));
-        std::thread::Builder::new()
-            .name("valetkey-store".to_owned())
-            .spawn(run)
-            .map_err(|error| failed(Reason::StoreFailed, format!("no thread for the store: {error}")))?;
+        std::thread::Builder::new().name("valetkey-store".to_owned()).spawn(run).map_err(|error| {
+            failed(
+                Reason::StoreFailed,
+                format!("no thread for the store: {error}; let this program have more of them"),
+            )
+        })?;
         Ok(Self(sender))
     }
 

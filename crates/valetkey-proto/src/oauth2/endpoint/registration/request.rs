@@ -10,7 +10,7 @@ use crate::{
     call::{Exchange, Retry},
     draft::Draft,
     endpoint::Endpoint,
-    error::{Error, ErrorKind, Reason, Result},
+    error::{Advice, Error, ErrorKind, Reason, Result},
     flow::Env,
     oauth2::server::{Issuer, ServerMetadata},
     record,
@@ -71,6 +71,10 @@ impl Exchange for RegistrationRequest {
     fn retry(&self) -> Retry {
         // Sent twice, it makes two clients.
         Retry::ONE_TIME
+    }
+
+    fn unknown(&self, error: Error) -> Error {
+        of_no_user(error)
     }
 
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
@@ -186,6 +190,10 @@ impl Exchange for DeleteRequest {
         Retry::ONE_TIME
     }
 
+    fn unknown(&self, error: Error) -> Error {
+        of_no_user(error)
+    }
+
     fn request(&self, _: &Env<'_>) -> Result<Draft> {
         let (endpoint, token) = self.registration.management()?;
         draft(Method::DELETE, &endpoint, Some(token), None)
@@ -218,4 +226,9 @@ fn described(response: &Response) -> Result<&str> {
         StatusCode::OK | StatusCode::CREATED => Ok(text),
         status => Err(Error::new(ErrorKind::Protocol, Reason::UnexpectedStatus).with_status(status)),
     }
+}
+
+/// Nobody has signed in, and nobody has to sign in again.
+fn of_no_user(error: Error) -> Error {
+    error.with_reason(Reason::OutcomeUnknown).with_advice(Advice::GiveUp)
 }

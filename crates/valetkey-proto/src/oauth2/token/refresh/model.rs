@@ -47,6 +47,8 @@ impl Server {
 struct Process {
     machine: Option<(Refresh<Token>, Deed<Token>)>,
     in_use: Option<Entry<Token>>,
+    /// What its clock says: it stood still until its lease was over, time and again.
+    now: Timestamp,
 }
 
 /// How much may still go wrong.
@@ -57,6 +59,7 @@ struct Faults {
     unsent: u8,
     store: u8,
     log_outs: u8,
+    stalls: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,22 +72,27 @@ struct World {
     rounds: u8,
     /// Whether a lease keeps others out.
     has_leases: bool,
+    /// Whether one that is late knows.
+    has_clocks: bool,
     /// Whether the second process never begins.
     is_alone: bool,
     /// Whether what was lost could not be kept by anybody.
     is_excused: bool,
     is_logged_out: bool,
+    /// Whether older tokens were written over newer ones.
+    has_gone_back: bool,
 }
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const LEASE: Duration = Duration::from_secs(60);
 
 impl World {
     fn new(has_grace: bool, has_leases: bool, faults: Faults) -> Self {
         let entry = Entry { generation: 1, standing: Standing::Idle, record: 1 };
-        let process = Process { machine: None, in_use: Some(entry.clone()) };
+        let process = Process { machine: None, in_use: Some(entry.clone()), now: NOW };
         let server = Server { current: 1, is_revoked: false, has_grace };
         let processes = [process.clone(), process];
-        let (is_excused, is_logged_out) = (false, false);
+        let (is_excused, is_logged_out, has_gone_back) = (false, false, false);
         Self {
             server,
             store: Some(entry),
@@ -93,9 +101,11 @@ impl World {
             faults,
             rounds: 4,
             has_leases,
+            has_clocks: true,
             is_alone: false,
             is_excused,
             is_logged_out,
+            has_gone_back,
         }
     }
 
@@ -108,6 +118,7 @@ impl World {
                 Some((_, deed)) => self.act(at, deed, &mut next),
             }
             next.extend(self.crash(at));
+            next.extend(self.stall(at));
         }
         if self.faults.log_outs > 0
             && let Some(entry) = &self.store
@@ -131,9 +142,25 @@ impl World {
         }
         let mut world = self.clone();
         world.rounds -= 1;
-        let mut machine = Refresh::new(held, Manner { patience: 1, keep_tries: 4, ..Manner::new() });
-        let deed = machine.step(Report::Go, NOW);
+        let manner = Manner { patience: 1, keep_tries: 4, lease: Some(LEASE), ..Manner::new() };
+        let mut machine = Refresh::new(held, manner);
+        let deed = machine.step(Report::Go, self.processes[at].now);
         world.processes[at].machine = Some((machine, deed));
+        Some(world)
+    }
+
+    /// A process stands still until its lease is over, and goes on some time.
+    fn stall(&self, at: usize) -> Option<Self> {
+        if self.faults.stalls == 0 || self.lease != Some(at) {
+            return None;
+        }
+        let mut world = self.clone();
+        world.faults.stalls -= 1;
+        world.lease = None;
+        world.processes[at].now = self.processes[at].now + LEASE + Duration::from_secs(1);
+        // It stands still with an answer that nobody else has.
+        let machine = self.processes[at].machine.as_ref();
+        world.is_excused |= machine.is_some_and(|(machine, _)| machine.knows(self.server.current));
         Some(world)
     }
 
@@ -146,7 +173,7 @@ impl World {
         }
         let mut world = self.clone();
         world.faults.crashes -= 1;
-        world.processes[at] = Process { machine: None, in_use: None };
+        world.processes[at] = Process { machine: None, in_use: None, now: NOW };
         world.lease = world.lease.filter(|owner| *owner != at);
         // It died with an answer that nobody else has.
         world.is_excused |= !world.server.is_revoked && !world.is_known(world.server.current);
@@ -168,7 +195,7 @@ impl World {
     fn report(&self, at: usize, report: Report<Token>) -> Self {
         let mut world = self.clone();
         let Some((mut machine, _)) = world.processes[at].machine.take() else { return world };
-        let deed = machine.step(report, NOW);
+        let deed = machine.step(report, self.processes[at].now);
         world.processes[at].machine = Some((machine, deed));
         world
     }
@@ -186,21 +213,24 @@ impl World {
                 let is_next = self.store.as_ref().map_or(0, |held| held.generation) + 1 == entry.generation;
                 let mut world = self.report(at, if is_next { Report::Written } else { Report::Conflict });
                 if is_next {
-                    world.store = Some(entry.clone());
+                    world.write(entry);
                 }
                 if self.faults.store > 0 {
                     for is_done in [false, is_next] {
                         let mut failed = self.report(at, Report::StoreFailed);
                         failed.faults.store -= 1;
                         if is_done {
-                            failed.store = Some(entry.clone());
+                            failed.write(entry);
                         }
                         next.push(failed);
                     }
                 }
                 next.push(world);
             }
-            Deed::Ask(token) => {
+            Deed::Ask(_, window) if self.has_clocks && !window.contains(self.processes[at].now) => {
+                next.push(self.report(at, Report::Late));
+            }
+            Deed::Ask(token, _) => {
                 let mut server = self.server;
                 let answer = server.ask(*token);
                 let mut world = self.report(at, answer.clone());
@@ -240,12 +270,17 @@ impl World {
         }
     }
 
+    fn write(&mut self, entry: &Entry<Token>) {
+        self.has_gone_back |= self.store.as_ref().is_some_and(|before| before.record > entry.record);
+        self.store = Some(entry.clone());
+    }
+
     /// What must hold in every state.
     fn holds(&self) -> bool {
         let is_alive = !self.server.is_revoked && self.is_known(self.server.current);
         let has_reason = self.is_logged_out || (self.is_excused && !self.server.has_grace);
         let is_ended = self.store.as_ref().is_some_and(|entry| matches!(entry.standing, Standing::Ended(_)));
-        (is_alive || has_reason || self.can_be_got_back()) && (!is_ended || has_reason)
+        (is_alive || has_reason || self.can_be_got_back()) && (!is_ended || has_reason) && !self.has_gone_back
     }
 
     /// Whether the server gives the current token once more to somebody who has the one before.
@@ -283,7 +318,7 @@ fn search(first: World) -> Result<(usize, usize), Box<World>> {
     Ok((seen.len(), deepest))
 }
 
-const NONE: Faults = Faults { crashes: 0, losses: 0, unsent: 0, store: 0, log_outs: 0 };
+const NONE: Faults = Faults { crashes: 0, losses: 0, unsent: 0, store: 0, log_outs: 0, stalls: 0 };
 
 fn search_all(all: &[Faults]) {
     for has_grace in [false, true] {
@@ -302,6 +337,7 @@ fn r_crash_two_processes_lose_no_grant_whatever_happens_to_them() {
         Faults { crashes: 2, ..NONE },
         Faults { losses: 1, crashes: 1, ..NONE },
         Faults { unsent: 1, store: 1, ..NONE },
+        Faults { stalls: 1, ..NONE },
     ]);
 }
 
@@ -312,7 +348,10 @@ fn r_crash_two_processes_lose_no_grant_whatever_happens_to_them_at_once() {
         Faults { unsent: 2, crashes: 1, ..NONE },
         Faults { store: 2, losses: 1, ..NONE },
         Faults { store: 1, crashes: 1, unsent: 1, ..NONE },
-        Faults { crashes: 1, losses: 1, unsent: 1, store: 1, log_outs: 1 },
+        Faults { crashes: 1, losses: 1, unsent: 1, store: 1, log_outs: 1, stalls: 0 },
+        Faults { stalls: 2, losses: 1, ..NONE },
+        Faults { stalls: 1, crashes: 1, unsent: 1, ..NONE },
+        Faults { stalls: 1, store: 1, log_outs: 1, ..NONE },
     ]);
 }
 
@@ -323,6 +362,12 @@ fn r_store_one_process_loses_no_grant_although_it_cannot_keep_it() {
         let world = World { is_alone: true, ..World::new(false, true, faults) };
         search(world).expect("no grant is lost");
     }
+}
+
+#[test]
+fn asking_without_a_look_at_the_clock_loses_a_grant() {
+    let first = World::new(false, true, Faults { stalls: 1, ..NONE });
+    assert!(search(World { has_clocks: false, ..first }).is_err());
 }
 
 #[test]
