@@ -22,6 +22,11 @@ fn number(name: &str) -> Option<u64> {
     Some(number.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
+#[expect(clippy::print_stderr, reason = "seeds and figures are for who runs it")]
+fn tell(what: &str) {
+    eprintln!("{what}");
+}
+
 /// Lives these days on all cores, or the one of `VALETKEY_SEED`, and prints the seeds of those that do not hold.
 fn live(days: Range<u64>, grace: Grace) -> Figures {
     let days = number("VALETKEY_SEED").map_or(days, |seed| seed..seed + 1);
@@ -36,7 +41,7 @@ fn live(days: Range<u64>, grace: Grace) -> Figures {
             match Day::live(seed, grace) {
                 Ok(day) => sum.add(day),
                 Err(what) => {
-                    eprintln!("VALETKEY_SEED={seed}, grace {grace:?}: {what}");
+                    tell(&format!("VALETKEY_SEED={seed}, grace {grace:?}: {what}"));
                     sum.wrong += 1;
                 }
             }
@@ -51,7 +56,7 @@ fn live(days: Range<u64>, grace: Grace) -> Figures {
         }
         sum
     });
-    eprintln!("grace {grace:?}: {sum:?}");
+    tell(&format!("grace {grace:?}: {sum:?}"));
     sum
 }
 

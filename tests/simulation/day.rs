@@ -175,7 +175,7 @@ impl Day {
     /// A client over this backend; what it learns of the server it has from the provider itself, as from a file.
     fn client(&self, backend: impl Backend) -> Client {
         let server = block_on(self.plain().build()).and_then(|client| block_on(client.server()));
-        let builder = Client::builder(backend).server(server.expect("all is well").clone());
+        let builder = Client::builder(backend).server(server.expect("all is well"));
         let (building, built) = (self.known(builder), Arc::new(Mutex::new(None)));
         let to = Arc::clone(&built);
         let building = async move { *lock(&to) = Some(building.build().await.expect("it is set up")) };

@@ -124,6 +124,13 @@ impl Ledger {
         }
     }
 
+    /// A program could not write this: of a token in it nobody knows what came of it.
+    pub(crate) fn failed_to_write(&mut self, text: &str) {
+        if let Some(asked) = self.asked.iter().find(|asked| text.contains(&asked.token)) {
+            self.doubts.push(asked.token.clone());
+        }
+    }
+
     /// How many answers to the refresh token of this request were lost.
     pub(crate) fn losses(&self, asked: &Asked) -> usize {
         self.asked.iter().filter(|other| other.token == asked.token && other.is_lost).count()

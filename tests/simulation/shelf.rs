@@ -60,7 +60,10 @@ impl Store for Shelf {
         text: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<Put> {
-        self.way().await?;
+        if let Err(error) = self.way().await {
+            lock(&self.ledger).failed_to_write(text.expose());
+            return Err(error);
+        }
         let put = self.below.put(key, generation, text, lifetime).await;
         if matches!(put, Ok(Put::Written)) {
             lock(&self.ledger).wrote(self.owner, text.expose());

@@ -356,7 +356,9 @@ impl<R: Renewed> Refresh<R> {
         let is_ours = self.held.record.renewals() > found.record.renewals();
         match found.standing {
             Standing::Ended(why) => return self.over(Outcome::Ended(why)),
-            _ if is_ours => {}
+            // Somebody who did not know of ours was about to use the one before, for which the server may have ended the grant.
+            Standing::InFlight { .. } if is_ours => self.is_doubtful = true,
+            Standing::Idle if is_ours => {}
             Standing::Idle if found.record != self.held.record => return self.over(Outcome::Adopted(found)),
             Standing::Idle => {}
             // That is ours, and nobody has written anything since.
