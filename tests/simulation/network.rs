@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
+use valetkey::oauth2::token::{TokenRecord, refresh::Standing};
 use valetkey_http::{Backend, Failure, FailureKind, Limits, Phase, Request, Response, Sent, Task};
 
 use crate::world::{Owner, World, lock};
@@ -116,11 +117,22 @@ impl Ledger {
 
     /// A program has written this.
     pub(crate) fn wrote(&mut self, owner: Owner, text: &str) {
+        // That somebody is about to ask says of the answers before only how many of them are lost.
+        let most = match TokenRecord::parse_shared(text) {
+            Ok((_, Standing::InFlight { lost, .. })) => usize::from(lost),
+            _ => usize::MAX,
+        };
+        let is_of = |asked: &Asked| text.contains(&asked.token);
+        let noted = self.asked.iter().filter(|asked| is_of(asked) && asked.is_noted && !asked.is_unspent);
+        let mut left = most.saturating_sub(noted.count());
         for asked in &mut self.asked {
             let is_new = asked.new.as_ref().is_some_and(|new| text.contains(new.as_str()));
             asked.is_kept |= is_new;
-            asked.is_noted |=
-                asked.owner == owner && asked.is_heard && (is_new || text.contains(&asked.token));
+            let is_heard = asked.owner == owner && asked.is_heard && !asked.is_noted;
+            if is_heard && (is_new || (is_of(asked) && left > 0)) {
+                asked.is_noted = true;
+                left = left.saturating_sub(1);
+            }
         }
     }
 
