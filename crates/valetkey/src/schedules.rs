@@ -22,15 +22,19 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::{Duration, SystemTime},
 };
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use shuttle::{
     Config, Runner,
+    future::yield_now,
     rand::Rng,
     scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId},
     thread::{self, JoinHandle},
 };
-use valetkey_http::Backend;
+use valetkey_http::{Backend, Failure, Limits, Request, Response};
 use valetkey_testkit::{Provider, Spawning};
 
 /// How many schedules of each test, unless told otherwise.
@@ -126,6 +130,38 @@ fn executor() -> Spawning {
 /// A provider with an executor.
 fn provider(spawning: Spawning) -> Provider {
     Provider::builder().spawning(spawning).build()
+}
+
+/// A provider whose clock stands still, as a thread that waits must not have the leases of others end; or in its place one
+/// answer to everything.
+struct Still {
+    provider: Provider,
+    answer: Option<&'static [u8]>,
+}
+
+#[async_trait]
+impl Backend for Still {
+    async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
+        yield_now().await;
+        let response = match self.answer {
+            Some(answer) => Ok(http::Response::new(Bytes::from_static(answer))),
+            None => self.provider.send(request, limits).await,
+        };
+        yield_now().await;
+        response
+    }
+
+    async fn sleep(&self, _: Duration) {
+        yield_now().await;
+    }
+
+    fn now(&self) -> SystemTime {
+        self.provider.now()
+    }
+
+    fn spawn(&self, task: valetkey_http::Task) -> Result<(), valetkey_http::Task> {
+        self.provider.spawn(task)
+    }
 }
 
 fn backend(spawning: Spawning) -> Arc<dyn Backend> {

@@ -5,21 +5,20 @@
 //!
 //! A failure is remembered for a while, so that a server that is down or says no is not asked by every caller.
 
+mod flight;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fmt,
-    pin::Pin,
     sync::{Arc, PoisonError, Weak},
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use futures_util::future::{FutureExt, Shared};
 use valetkey_http::{Backend, Task};
-use valetkey_proto::{Error, ErrorKind, Reason, Result, Timestamp, Window};
+use valetkey_proto::{Error, Result, Timestamp, Window};
 
+use self::flight::{Answer, Flight, dropped};
 use crate::sync::{ArcSwapOption, Guard, Mutex, MutexGuard, oneshot};
 
 pub(crate) struct Slot<T>(Arc<Inner<T>>);
@@ -57,8 +56,6 @@ enum Join<T> {
     /// The value gets another name: ask again when it has.
     Later(Flight<T>),
 }
-
-type Answer<T> = Result<Arc<T>>;
 
 impl<T: Send + Sync + 'static> Slot<T> {
     pub(crate) fn new(value: Option<T>, pause: PauseAfter) -> Self {
@@ -209,9 +206,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         W: Future<Output = Result<T>> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let parked = Arc::new(Parked::default());
-        let landing = Landing { receiver, parked: Arc::clone(&parked), driven: None }.shared();
-        let flight = Flight { landing, parked: Arc::clone(&parked), has_looked: false };
+        let (flight, parked) = Flight::new(receiver);
         traffic.flight = Some(flight.clone());
         // An executor may run the task at once, on this thread: it must find the slot unlocked.
         drop(traffic);
@@ -277,96 +272,6 @@ impl<T> Drop for Pilot<T> {
             slot.traffic().flight = None;
         }
     }
-}
-
-/// Work under way, and its answer for all who wait.
-struct Flight<T> {
-    landing: Shared<Landing<T>>,
-    parked: Arc<Parked>,
-    has_looked: bool,
-}
-
-impl<T> Clone for Flight<T> {
-    fn clone(&self) -> Self {
-        Self { landing: self.landing.clone(), parked: Arc::clone(&self.parked), has_looked: false }
-    }
-}
-
-impl<T> Future for Flight<T> {
-    type Output = Answer<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
-        let answer = self.landing.poll_unpin(context);
-        self.has_looked = answer.is_pending();
-        answer
-    }
-}
-
-impl<T> Drop for Flight<T> {
-    /// While one looks, [`Shared`] turns the others away, even if they were woken for what that one did not see any more.
-    /// It would look once more, but it leaves: the others are to look.
-    fn drop(&mut self) {
-        if self.has_looked {
-            self.parked.wake();
-        }
-    }
-}
-
-/// Where a task is left that no executor took, and how those who wait are woken.
-#[derive(Default)]
-struct Parked {
-    task: Mutex<Option<Task>>,
-    waiters: Mutex<Option<Waker>>,
-}
-
-impl Parked {
-    fn leave(&self, task: Task) {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        // Somebody may be waiting already, and has found nothing to drive.
-        self.wake();
-    }
-
-    /// By this waker, which stays the same for as long as they wait.
-    fn register(&self, waker: &Waker) {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        waiters.get_or_insert_with(|| waker.clone());
-    }
-
-    fn wake(&self) {
-        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(waiters) = waiters {
-            waiters.wake();
-        }
-    }
-}
-
-/// Waits for the answer, and drives the task if it was parked.
-struct Landing<T> {
-    receiver: oneshot::Receiver<Answer<T>>,
-    parked: Arc<Parked>,
-    driven: Option<Task>,
-}
-
-impl<T> Future for Landing<T> {
-    type Output = Answer<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
-        let this = &mut *self;
-        this.parked.register(context.waker());
-        if this.driven.is_none() {
-            this.driven = this.parked.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
-        if let Some(task) = &mut this.driven
-            && task.as_mut().poll(context).is_ready()
-        {
-            this.driven = None;
-        }
-        Pin::new(&mut this.receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(dropped())))
-    }
-}
-
-fn dropped() -> Error {
-    Error::new(ErrorKind::Transport, Reason::TaskDropped)
 }
 
 impl<T> fmt::Debug for Slot<T> {

@@ -5,48 +5,22 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use valetkey_http::{Backend, Failure, Limits, Request, Response, Task};
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
     crypto::CryptoProvider,
     jose::Jwks,
     oauth2::server::{Issuer, ServerMetadata},
 };
-use valetkey_testkit::{Place, Provider, fault};
+use valetkey_testkit::{Place, fault};
 
-use super::{below, block_on, executor, explore, leaving, provider, together};
+use super::{Still, below, block_on, executor, explore, leaving, provider, together};
 use crate::{
     Client, Runtime,
     keys::{KeyCache, KeyOwner},
 };
-
-/// A server that publishes keys, none of which is looked at.
-struct Publisher(Provider);
-
-#[async_trait]
-impl Backend for Publisher {
-    async fn send(&self, _: Request, _: Limits) -> Result<Response, Failure> {
-        shuttle::future::yield_now().await;
-        Ok(http::Response::new(Bytes::from_static(br#"{"keys":[]}"#)))
-    }
-
-    async fn sleep(&self, _: Duration) {
-        shuttle::future::yield_now().await;
-    }
-
-    fn now(&self) -> SystemTime {
-        self.0.now()
-    }
-
-    fn spawn(&self, task: Task) -> Result<(), Task> {
-        self.0.spawn(task)
-    }
-}
 
 /// Its keys are how often somebody has asked for them.
 struct Server {
@@ -70,6 +44,9 @@ impl KeyOwner for Server {
     }
 }
 
+/// Keys that nobody looks at.
+const KEYS: &[u8] = br#"{"keys":[]}"#;
+
 struct World {
     owner: Arc<Server>,
     cache: KeyCache<Server>,
@@ -81,7 +58,7 @@ impl World {
         let issuer = Issuer::parse("https://issuer.test").expect("an issuer");
         let metadata = ServerMetadata::new(issuer).with_endpoint("jwks_uri", "https://issuer.test/jwks");
         let owner = Server { metadata: metadata.expect("a URL"), asked: AtomicUsize::new(0) };
-        let runtime = Runtime::new(Publisher(provider(executor())));
+        let runtime = Runtime::new(Still { provider: provider(executor()), answer: Some(KEYS) });
         Arc::new(Self { owner: Arc::new(owner), cache: KeyCache::new(), runtime })
     }
 

@@ -1,44 +1,14 @@
 //! Sessions: sign-ins that are parked, accounts that are opened, saved, renewed and logged out, by many at once.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use valetkey_http::{Backend, Failure, Limits, Request, Response, Task};
+use valetkey_http::{Backend, Request};
 use valetkey_proto::Reason;
 use valetkey_testkit::{Place, Provider};
 
-use super::{below, block_on, executor, explore, leaving, provider, together};
+use super::{Still, below, block_on, executor, explore, leaving, provider, together};
 use crate::{Client, Session, Sessions, store::MemoryStore};
-
-/// The provider, whose clock stands still: a thread that waits must not have the leases of others end.
-#[derive(Clone)]
-struct Still(Provider);
-
-#[async_trait]
-impl Backend for Still {
-    async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
-        shuttle::future::yield_now().await;
-        let response = self.0.send(request, limits).await;
-        shuttle::future::yield_now().await;
-        response
-    }
-
-    async fn sleep(&self, _: Duration) {
-        shuttle::future::yield_now().await;
-    }
-
-    fn now(&self) -> SystemTime {
-        self.0.now()
-    }
-
-    fn spawn(&self, task: Task) -> Result<(), Task> {
-        self.0.spawn(task)
-    }
-}
 
 /// A provider whose refresh tokens rotate without grace, and a store by its clock.
 struct World {
@@ -56,7 +26,7 @@ impl World {
     }
 
     fn client(&self) -> Client {
-        let builder = Client::builder(Still(self.provider.clone()))
+        let builder = Client::builder(Still { provider: self.provider.clone(), answer: None })
             .random(self.provider.random())
             .discover(&self.provider.issuer())
             .id("app")

@@ -6,12 +6,13 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Wake,
+    task::{Context, Poll, Wake, Waker},
     time::SystemTime,
 };
 
 use futures_util::future::join_all;
 use valetkey_http::{Failure, Limits, Request, Response};
+use valetkey_proto::{ErrorKind, Reason};
 use valetkey_testkit::{Provider, Spawning, block_on};
 
 use super::*;
