@@ -452,9 +452,10 @@ impl Call {
         let may_be = match error.reason() {
             // The server had acted, nobody kept what it answered, and it was asked again too late.
             Reason::RotationLost => ledger.asked.iter().any(|asked| {
-                let is_late =
-                    |(token, at): &(String, Duration)| *token == asked.token && *at >= asked.at + grace;
-                asked.new.is_some() && !asked.is_kept && ledger.refused.iter().any(is_late)
+                let is_late = |(token, at, is_unkept): &(String, Duration, bool)| {
+                    *is_unkept && *token == asked.token && *at >= asked.at + grace
+                };
+                asked.new.is_some() && ledger.refused.iter().any(is_late)
             }),
             Reason::OutcomeUnknown => {
                 ledger.asked.iter().any(|asked| asked.is_lost && ledger.losses(asked) > 1)

@@ -72,8 +72,8 @@ pub(crate) struct Ledger {
     pub(crate) asked: Vec<Asked>,
     /// Refresh tokens that were sent again although nobody had written what came of the time before.
     pub(crate) doubts: Vec<String>,
-    /// Refresh tokens that were refused, and when.
-    pub(crate) refused: Vec<(String, Duration)>,
+    /// Refresh tokens that were refused, when, and whether nobody had then kept what the server had given for them.
+    pub(crate) refused: Vec<(String, Duration, bool)>,
     /// Access tokens and when the server takes them no longer.
     pub(crate) access: Vec<(String, Duration)>,
     pub(crate) weather: Option<(Trouble, Duration)>,
@@ -201,7 +201,9 @@ impl Machine {
         let mut ledger = lock(&self.ledger);
         if response.status() != 200 {
             let token = ledger.asked[at].token.clone();
-            ledger.refused.push((token, now));
+            let is_unkept = |asked: &Asked| asked.token == token && asked.new.is_some() && !asked.is_kept;
+            let is_unkept = ledger.asked.iter().any(is_unkept);
+            ledger.refused.push((token, now, is_unkept));
             // With it goes all that came of its grant.
             ledger.access.clear();
             return;

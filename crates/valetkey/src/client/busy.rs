@@ -15,7 +15,7 @@ impl Client {
     pub(crate) fn note_busy(&self, error: &Error) {
         let status = error.status().map(|status| status.as_u16());
         if let (Some(429 | 503), Advice::RetryAfter(time)) = (status, error.advice()) {
-            self.0.busy.remember(error, self.0.runtime.now() + time.min(LONGEST));
+            self.0.busy.remember(error, self.0.runtime.now(), time.min(LONGEST));
         }
     }
 

@@ -37,7 +37,7 @@ impl Part {
     /// Takes note of a failure, if it is about this part alone.
     pub(super) fn note(&self, error: &Error, now: Timestamp) {
         if is_of_a_part(error) {
-            self.refusal.remember(error, now + REFUSED);
+            self.refusal.remember(error, now, REFUSED);
         }
     }
 

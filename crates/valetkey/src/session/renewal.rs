@@ -314,7 +314,9 @@ fn tokens_for<'a>(record: &'a TokenRecord, part: &Part) -> Option<&'a Arc<TokenS
 /// The error of a grant that has ended.
 pub(crate) fn ended(why: Ended, failure: Option<Error>) -> Error {
     match (why, failure) {
-        (Ended::RotationLost, Some(error)) if error.reason() == Reason::RefreshDenied => {
+        (Ended::RotationLost | Ended::OutcomeUnknown, Some(error))
+            if error.reason() == Reason::RefreshDenied =>
+        {
             error.with_reason(Reason::RotationLost)
         }
         // What ended it just now says more than that it has ended.

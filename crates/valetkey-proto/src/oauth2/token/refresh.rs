@@ -292,9 +292,7 @@ impl<R: Renewed> Refresh<R> {
             (State::Loading, Report::Loaded(found)) => self.found(found, now),
             (State::Leasing | State::Loading, _) => self.without_store(),
             (State::Intending(entry), Report::Written) => self.ask(entry),
-            (State::Intending(_), Report::Conflict) if self.may_try() => {
-                self.goes(State::Loading, Deed::Load)
-            }
+            (State::Intending(_), Report::Conflict) if self.may_try() => self.look_anew(now),
             (State::Intending(_), _) => self.without_store(),
             (State::Asking(entry), Report::Tokens(record)) => {
                 self.tries = 0;
@@ -315,7 +313,7 @@ impl<R: Renewed> Refresh<R> {
                 self.over(Outcome::Adopted(found))
             }
             (State::Reviewing(entry), _) => self.refused(entry),
-            (State::Ending(_), Report::Conflict) if self.may_try() => self.goes(State::Loading, Deed::Load),
+            (State::Ending(_), Report::Conflict) if self.may_try() => self.look_anew(now),
             (State::Ending(why), _) => self.over(Outcome::Ended(why)),
             (State::Withdrawing(entry), Report::StoreFailed) if self.may_try() => self.withdraw(entry),
             (State::Withdrawing(_), _) => self.over(Outcome::Failed),
@@ -337,6 +335,11 @@ impl<R: Renewed> Refresh<R> {
     fn lease(&mut self, now: Timestamp) -> Deed<R> {
         self.leased = Some(now);
         self.goes(State::Leasing, Deed::Lease)
+    }
+
+    /// Something else is there than what was read. If the lease is over, somebody else may be at it.
+    fn look_anew(&mut self, now: Timestamp) -> Deed<R> {
+        if self.lasts(now) { self.goes(State::Loading, Deed::Load) } else { self.lease(now) }
     }
 
     /// Somebody else has the lease.
