@@ -57,6 +57,7 @@ pub use registration::Registrar;
 use relation::Origination;
 pub(crate) use relation::Relation;
 pub use saml::SamlBearer;
+pub(crate) use wishes::Wishes;
 
 use crate::{
     Runtime, kept,

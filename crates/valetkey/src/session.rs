@@ -66,7 +66,11 @@ use crate::{
 /// last minute or so of a token's life: the token is used, and another is got meanwhile
 /// ([`TokenSet::renew_at`]). Within the last ten seconds, and without an executor, callers wait.
 #[derive(Clone)]
-pub struct Session(Arc<Held>, Arc<Part>);
+pub struct Session(
+    Arc<Held>,
+    /// What of the grant it is for.
+    Arc<Part>,
+);
 
 struct Held {
     client: Client,
@@ -181,8 +185,8 @@ impl Session {
     }
 
     /// The `Authorization` value, if there is an access token that can be used; without waiting, and, but for the one call
-    /// that has another one got meanwhile, without locking or allocating. `None`: [`tokens`](Self::tokens) renews. There is none for a token that is bound to a key, which is
-    /// worth nothing without a proof: [`attach`](Self::attach) adds both.
+    /// that has another one got meanwhile, without locking or allocating. `None`: [`tokens`](Self::tokens) renews. There is
+    /// none for a token that is bound to a key, which is worth nothing without a proof: [`attach`](Self::attach) adds both.
     ///
     /// # Security
     ///

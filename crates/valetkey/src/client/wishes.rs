@@ -9,10 +9,10 @@ use super::Client;
 
 /// A scope, APIs, details, and parameters that the standard does not have.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wishes {
-    pub(super) scope: Option<String>,
-    pub(super) resources: Vec<String>,
-    pub(super) details: Option<AuthorizationDetails>,
+pub(crate) struct Wishes {
+    pub(crate) scope: Option<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) details: Option<AuthorizationDetails>,
     pub(super) parameters: Vec<(String, String)>,
 }
 
@@ -22,7 +22,7 @@ impl Wishes {
     /// # Errors
     ///
     /// As the types' own functions.
-    pub(super) fn requested(&self) -> Result<Requested> {
+    pub(crate) fn requested(&self) -> Result<Requested> {
         let scope = self.scope.as_deref().map(Scope::parse).transpose()?;
         let requested = Requested::new().with_scope(scope).with_authorization_details(self.details.clone());
         self.resources.iter().try_fold(requested, |requested, resource| {

@@ -8,11 +8,11 @@ use std::{
 
 use valetkey_proto::{
     Error, ErrorCode, ErrorKind, Reason, Result, Timestamp,
-    oauth2::{AuthorizationDetails, Requested, ResourceIndicator, Scope},
+    oauth2::{AuthorizationDetails, Requested},
 };
 
 use super::Session;
-use crate::{remembered::Remembered, sync::Mutex};
+use crate::{client::Wishes, remembered::Remembered, sync::Mutex};
 
 /// What of a grant a session is for: all of it, or what was asked for.
 #[derive(Default)]
@@ -75,9 +75,7 @@ pub(super) fn is_of_a_part(error: &Error) -> bool {
 #[derive(Clone)]
 pub struct Narrow {
     session: Session,
-    scope: Option<String>,
-    resources: Vec<String>,
-    details: Option<AuthorizationDetails>,
+    wishes: Wishes,
 }
 
 impl Session {
@@ -106,26 +104,26 @@ impl Session {
     /// # }).unwrap();
     /// ```
     pub fn narrow(&self) -> Narrow {
-        Narrow { session: self.clone(), scope: None, resources: Vec::new(), details: None }
+        Narrow { session: self.clone(), wishes: Wishes::default() }
     }
 }
 
 impl Narrow {
     /// Of this scope, which must be within what was granted.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = Some(scope.into());
+        self.wishes.scope = Some(scope.into());
         self
     }
 
     /// For this API. May be said several times; if it is not, it is for the APIs of the grant.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.resources.push(resource.into());
+        self.wishes.resources.push(resource.into());
         self
     }
 
     /// For these details, which must be among those that were granted.
     pub fn authorization_details(mut self, details: AuthorizationDetails) -> Self {
-        self.details = Some(details);
+        self.wishes.details = Some(details);
         self
     }
 
@@ -134,16 +132,13 @@ impl Narrow {
     /// # Errors
     ///
     /// `Usage`: [`Reason::MissingRefreshToken`] for a session that no refresh token renews, of which another one can be asked for
-    /// as it was. `Config`: as [`Scope::parse`] and [`ResourceIndicator::parse`].
+    /// as it was. `Config`: as [`Scope::parse`](valetkey_proto::oauth2::Scope::parse) and
+    /// [`ResourceIndicator::parse`](valetkey_proto::oauth2::ResourceIndicator::parse).
     pub fn session(self) -> Result<Session> {
         let whole = self.session.0.tokens.get().filter(|_| self.session.is_users());
         let whole = whole.ok_or_else(|| Error::new(ErrorKind::Usage, Reason::MissingRefreshToken))?;
-        let scope = self.scope.as_deref().map(Scope::parse).transpose()?;
-        let mut part = Requested::new().with_scope(scope).with_authorization_details(self.details);
-        for resource in &self.resources {
-            part = part.with_resource(ResourceIndicator::parse(resource)?)?;
-        }
-        if self.resources.is_empty() {
+        let mut part = self.wishes.requested()?;
+        if part.resources().is_empty() {
             // So that the token goes where that of the whole may go, and nowhere else.
             for resource in whole.tokens().requested().resources() {
                 part = part.with_resource(resource.clone())?;
@@ -156,10 +151,6 @@ impl Narrow {
 
 impl fmt::Debug for Narrow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Narrow")
-            .field("scope", &self.scope)
-            .field("resources", &self.resources)
-            .field("details", &self.details)
-            .finish_non_exhaustive()
+        f.debug_struct("Narrow").field("wishes", &self.wishes).finish_non_exhaustive()
     }
 }

@@ -4,13 +4,10 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::stream::{self, StreamExt};
 use valetkey_http::Backend;
-use valetkey_proto::{Error, Result, Timestamp, oauth2::token::TokenSet, oauth2::token::refresh::Standing};
+use valetkey_proto::{Error, Result, Timestamp, oauth2::token::refresh::Standing};
 
 use super::Sessions;
-use crate::{
-    session::{Observer, SessionEvent},
-    store::StoreKey,
-};
+use crate::{session::SessionEvent, store::StoreKey};
 
 /// How grants that nobody uses are kept alive.
 #[must_use]
@@ -94,10 +91,12 @@ impl Sessions {
     async fn renew_if_idle(&self, account: &str, how: KeepAlive) -> Result<()> {
         let Some(entry) = self.shared(account)?.load().await? else { return Ok(()) };
         let record = &entry.record;
-        let renewed = record.parts().iter().chain([record.tokens()]).map(|tokens| tokens.issued_at()).max();
-        let due = renewed.unwrap_or(Timestamp::from_secs(0)) + how.idle - self.draw(how.idle / 4);
-        let is_alive = !matches!(entry.standing, Standing::Ended(_)) && has_refresh_token(record.tokens());
-        if !is_alive || self.now() < due {
+        let is_alive =
+            !matches!(entry.standing, Standing::Ended(_)) && record.tokens().refresh_token().is_some();
+        // The refresh token was used whenever any of them was got.
+        let parts = record.parts().iter().map(|tokens| tokens.issued_at());
+        let renewed = parts.fold(record.tokens().issued_at(), Timestamp::max);
+        if !is_alive || self.now() < renewed + how.idle - self.draw(how.idle / 4) {
             return Ok(());
         }
         // Who refuses says so to the observer by itself.
@@ -136,11 +135,6 @@ impl Sessions {
     }
 
     fn tell(&self, error: Error) {
-        let observer: &Arc<dyn Observer> = self.client.observer();
-        observer.event(&SessionEvent::RenewalFailed { error });
+        self.client.observer().event(&SessionEvent::RenewalFailed { error });
     }
-}
-
-fn has_refresh_token(tokens: &TokenSet) -> bool {
-    tokens.refresh_token().is_some()
 }
