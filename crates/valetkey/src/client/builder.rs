@@ -361,7 +361,7 @@ impl ClientBuilder {
     }
 
     /// How users' tokens are renewed, where that can be done in several ways: whether a lost answer is asked for once more, and
-    /// what is done while a store fails.
+    /// what is done while a store fails. How long a lease lasts, sessions know by themselves.
     ///
     /// ```
     /// use valetkey::{Client, oauth2::token::refresh::Manner};

@@ -100,11 +100,6 @@ impl Live {
         &self.whole.tokens
     }
 
-    /// The tokens for this part, if there are any.
-    pub(super) fn tokens_for(&self, part: &Part) -> Option<&Arc<TokenSet>> {
-        self.find(part).map(|at| &self.at(at).tokens)
-    }
-
     fn find(&self, part: &Part) -> Option<At> {
         let Some(asked) = part.requested() else { return Some(At::Whole) };
         self.parts.iter().position(|shown| shown.tokens.requested() == asked).map(At::Part)

@@ -8,7 +8,10 @@ use std::{
 
 use valetkey_proto::{
     Error, ErrorCode, ErrorKind, Reason, Result, Timestamp,
-    oauth2::{AuthorizationDetails, Requested},
+    oauth2::{
+        AuthorizationDetails, Requested,
+        token::{TokenRecord, TokenSet},
+    },
 };
 
 use super::Session;
@@ -32,6 +35,14 @@ const REFUSED: Duration = Duration::from_secs(60);
 impl Part {
     pub(super) fn requested(&self) -> Option<&Requested> {
         self.requested.as_ref()
+    }
+
+    /// The tokens of a record for this part.
+    pub(super) fn tokens<'a>(&self, record: &'a TokenRecord) -> Option<&'a Arc<TokenSet>> {
+        match &self.requested {
+            None => Some(record.tokens()),
+            Some(part) => record.part(part),
+        }
     }
 
     /// Takes note of a failure, if it is about this part alone.

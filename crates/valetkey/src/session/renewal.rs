@@ -158,10 +158,15 @@ impl Work {
     /// Whether what others renewed is what is wanted: it may be too old already, or for another part.
     fn is_served_by(&self, entry: &GrantEntry) -> bool {
         let now = self.client.runtime().now();
-        let present = self.present.as_ref().and_then(|present| present.tokens_for(&self.part));
-        tokens_for(&entry.record, &self.part).is_some_and(|tokens| {
+        let present = self.present_tokens();
+        self.part.tokens(&entry.record).is_some_and(|tokens| {
             !tokens.is_stale(now) && present.is_none_or(|present| !is_same(present, tokens))
         })
+    }
+
+    /// What was found wanting.
+    fn present_tokens(&self) -> Option<&Arc<TokenSet>> {
+        self.present.as_ref().and_then(|present| self.part.tokens(&present.entry.record))
     }
 
     /// What is in use now.
@@ -194,8 +199,7 @@ impl Work {
     /// Has what is new kept, then lets it be used: whoever gets it may rely on its being kept.
     async fn land(&self, entry: GrantEntry, is_written: bool) -> Live {
         let generation = entry.record.generation();
-        let present = self.present.as_ref().and_then(|present| present.tokens_for(&self.part));
-        if let (Some(before), Some(now)) = (present, tokens_for(&entry.record, &self.part)) {
+        if let (Some(before), Some(now)) = (self.present_tokens(), self.part.tokens(&entry.record)) {
             if before.scope().scope() != now.scope().scope() {
                 self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
             }
@@ -300,14 +304,6 @@ impl Failed {
             _ => Report::Unspent,
         };
         Self { report, error }
-    }
-}
-
-/// The tokens of a record for this part.
-fn tokens_for<'a>(record: &'a TokenRecord, part: &Part) -> Option<&'a Arc<TokenSet>> {
-    match part.requested() {
-        None => Some(record.tokens()),
-        Some(part) => record.part(part),
     }
 }
 
