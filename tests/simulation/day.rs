@@ -99,6 +99,8 @@ struct Found {
     /// How often somebody began to log out, and how often somebody had signed in.
     log_outs: u64,
     sign_ins: u64,
+    /// Somebody has begun to log out, and nobody has signed in again.
+    is_out: bool,
     /// A grant is known to be lost.
     is_lost: bool,
     lost: BTreeSet<u64>,
@@ -212,7 +214,7 @@ impl Day {
             sessions.save("alice", &session).await.expect("the store is well");
             let mut found = lock(&found);
             found.sign_ins += 1;
-            found.is_lost = false;
+            (found.is_lost, found.is_out) = (false, false);
         };
         self.world.spawn(None, None, Box::pin(saving));
         self.world.run(Duration::from_secs(1));
@@ -260,7 +262,11 @@ impl Day {
     }
 
     fn log_out(&self) {
-        lock(&self.found).log_outs += 1;
+        {
+            let mut found = lock(&self.found);
+            found.log_outs += 1;
+            found.is_out = true;
+        }
         let sessions = self.any().sessions.clone();
         let done = Arc::new(Mutex::new(false));
         let tell = Arc::clone(&done);
@@ -297,8 +303,8 @@ impl Day {
         self.world.run(Duration::from_secs(900));
         for _ in 0..2 {
             for program in 0..self.programs.len() {
-                // The first one may find a grant lost, or hear that somebody logged out before.
-                for _ in 0..3 {
+                // The first ones may lose an answer, find a grant lost that was, or hear that somebody logged out before.
+                for _ in 0..5 {
                     let program = &self.programs[program];
                     lock(&self.found).last = None;
                     self.call(program, None);
@@ -365,11 +371,12 @@ struct Call {
 
 impl Call {
     async fn run(self) {
-        let (began, log_outs) = {
+        let (began, log_outs, was_out) = {
             let mut found = lock(&self.found);
             found.calls += 1;
-            (found.sign_ins, found.log_outs)
+            (found.sign_ins, found.log_outs, found.is_out)
         };
+        let nobody_logged_out = |found: &Found| !was_out && found.log_outs == log_outs;
         let held = lock(&self.held).clone();
         let (outcome, good, of) = match held {
             Some((session, of)) => {
@@ -383,7 +390,8 @@ impl Call {
                     (outcome, good, began)
                 }
                 Ok(None) => {
-                    if lock(&self.found).log_outs < began {
+                    let is_in = nobody_logged_out(&lock(&self.found));
+                    if is_in {
                         self.wrong("nobody is signed in, and nobody logged out");
                     }
                     return;
@@ -393,7 +401,7 @@ impl Call {
         };
         let mut found = lock(&self.found);
         // Of a sign-in that has ended, everything may fail.
-        let is_current = found.sign_ins == of && found.log_outs < of && log_outs < of;
+        let is_current = found.sign_ins == of && nobody_logged_out(&found);
         let status = outcome.as_ref().ok().copied();
         found.last = status;
         found.failed += u64::from(status != Some(200));

@@ -1,6 +1,7 @@
 //! The way from a program to the provider, what happens on it, and a ledger of what was asked and lost.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex,
@@ -58,12 +59,11 @@ pub(crate) struct Asked {
     owner: Owner,
 }
 
-/// Who has the lease, since when and until when, and how wrong its clock was.
+/// Who has the lease, and until when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     pub(crate) owner: Owner,
     pub(crate) until: Duration,
-    pub(crate) skew: i64,
 }
 
 /// What everybody does to the grants.
@@ -82,6 +82,8 @@ pub(crate) struct Ledger {
     pub(crate) is_harsh: bool,
     pub(crate) happened: u64,
     pub(crate) lease: Option<Lease>,
+    /// How wrong the clock of each was when it last took the lease.
+    pub(crate) skews: BTreeMap<Owner, i64>,
     /// What must not have been sent.
     pub(crate) wrong: Vec<String>,
     /// How often a clock that was stepped by just as long as a program stood still hid that.
@@ -104,7 +106,7 @@ impl Ledger {
     fn sends(&mut self, token: &str, owner: Owner, skew: i64, now: Duration) {
         match self.lease {
             Some(lease) if lease.owner == owner && now <= lease.until => {}
-            Some(lease) if lease.owner == owner && lease.skew != skew => self.hidden += 1,
+            _ if self.skews.get(&owner).is_some_and(|then| *then != skew) => self.hidden += 1,
             lease => {
                 self.wrong.push(format!("{owner:?} sent a token without the lease: {lease:?} (at {now:?})"))
             }

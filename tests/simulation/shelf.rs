@@ -87,7 +87,9 @@ impl Store for Shelf {
         let is_ours = self.below.lease(key, owner, time).await;
         if matches!(is_ours, Ok(true)) {
             let (until, skew) = (self.world.now() + time, self.skew.load(Ordering::Relaxed));
-            lock(&self.ledger).lease = Some(Lease { owner: self.owner, until, skew });
+            let mut ledger = lock(&self.ledger);
+            ledger.lease = Some(Lease { owner: self.owner, until });
+            ledger.skews.insert(self.owner, skew);
         }
         self.way().await?;
         is_ours

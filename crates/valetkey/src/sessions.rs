@@ -175,16 +175,17 @@ impl Sessions {
     /// ([`Session::revoke`]); the account is signed out here.
     pub async fn log_out(&self, account: &str) -> Result<Option<IdToken>> {
         let shared = self.shared(account)?;
-        let entry = shared.end(Ended::LoggedOut).await?;
+        let kept = shared.end(Ended::LoggedOut).await?.map(|entry| entry.record);
         let known = self.opened().log_out(&shared.key);
-        let session = match (known, entry) {
+        let session = match (known, &kept) {
             // Also if somebody was here before: it is not used any more.
             (Some(session), _) => session,
-            (None, Some(entry)) => self.client.restore(entry.record)?,
+            (None, Some(kept)) => self.client.restore(kept.clone())?,
             (None, None) => return Ok(None),
         };
-        let identity = session.identity();
-        session.revoke().await?;
+        let newest = kept.as_ref().and_then(|kept| kept.tokens().id_token().cloned());
+        let identity = newest.or_else(|| session.identity());
+        session.revoke_with(kept.as_ref()).await?;
         Ok(identity)
     }
 

@@ -125,7 +125,11 @@ impl Work {
             let outcome = loop {
                 let done = match refresh.step(report, self.client.runtime().now()) {
                     Deed::Done(outcome) => break outcome,
-                    Deed::Lease => self.place.lease().await,
+                    Deed::Lease => {
+                        // It begins anew: what came before is not why it fails, if it does.
+                        failure = None;
+                        self.place.lease().await
+                    }
                     Deed::Load => self.place.load().await,
                     Deed::Put(entry) => self.place.put(entry).await,
                     Deed::Wait(time) => {
@@ -135,8 +139,7 @@ impl Work {
                     Deed::Ask(record, window) => match self.ask_held(&record, window).await {
                         Ok(renewed) => Ok(Report::Tokens(renewed)),
                         Err(Failed { report, error }) => {
-                            // What is late begins anew.
-                            failure = Some(error).filter(|_| report != Report::Late);
+                            failure = Some(error);
                             Ok(report)
                         }
                     },

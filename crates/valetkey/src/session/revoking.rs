@@ -2,7 +2,13 @@
 
 use std::{iter, sync::atomic::Ordering};
 
-use valetkey_proto::{Error, ErrorKind, Reason, Result, oauth2::token::refresh::Ended};
+use valetkey_proto::{
+    Error, ErrorKind, Reason, Result,
+    oauth2::{
+        endpoint::ShownToken,
+        token::{TokenRecord, refresh::Ended},
+    },
+};
 
 use super::{Renewal, Session};
 
@@ -37,26 +43,42 @@ impl Session {
     /// to whoever has them.
     pub async fn revoke(&self) -> Result<()> {
         self.0.is_closed.store(true, Ordering::Relaxed);
-        if let Some(shared) = self.0.place.store() {
+        let kept = match self.0.place.store() {
             // Others share it: they hear of it before the server does.
-            shared.end(Ended::LoggedOut).await?;
-        }
+            Some(shared) => shared.end(Ended::LoggedOut).await?,
+            None => None,
+        };
+        self.revoke_with(kept.map(|entry| entry.record).as_ref()).await
+    }
+
+    /// Has the server revoke these tokens, which are what a store had, and its own, if these are others: somebody else may have
+    /// renewed them, or signed in again. It is closed from now on.
+    pub(crate) async fn revoke_with(&self, kept: Option<&TokenRecord>) -> Result<()> {
+        self.0.is_closed.store(true, Ordering::Relaxed);
         let closed = Error::new(ErrorKind::Usage, Reason::SessionClosed);
-        let Some(live) = self.0.tokens.shut(closed).await else { return Ok(()) };
+        let live = self.0.tokens.shut(closed).await;
         if matches!(self.0.renewal, Renewal::SelfSigned(_)) {
             // The server has never seen it.
             return Ok(());
         }
-        let tokens = live.tokens();
-        let refresh_token = match tokens.refresh_token() {
-            Some(token) => self.0.client.revoke(token).await,
-            None => Ok(()),
-        };
-        let mut revoked = refresh_token;
-        for tokens in iter::once(tokens).chain(live.entry.record.parts()) {
-            let access_token = self.0.client.revoke(tokens.access_token()).await;
-            revoked = revoked.and(access_token);
+        let records = kept.into_iter().chain(live.as_ref().map(|live| &live.entry.record));
+        let mut revoked = Ok(());
+        for token in tokens_of(records) {
+            revoked = revoked.and(self.0.client.revoke(token).await);
         }
         revoked
     }
+}
+
+/// The tokens of these records, each once, the refresh tokens first.
+fn tokens_of<'a>(records: impl Iterator<Item = &'a TokenRecord> + Clone) -> Vec<ShownToken> {
+    let sets = records.flat_map(|record| iter::once(record.tokens()).chain(record.parts()));
+    let refresh_tokens = sets.clone().filter_map(|set| set.refresh_token()).map(ShownToken::from);
+    let mut tokens = Vec::new();
+    for token in refresh_tokens.chain(sets.map(|set| ShownToken::from(set.access_token()))) {
+        if !tokens.contains(&token) {
+            tokens.push(token);
+        }
+    }
+    tokens
 }

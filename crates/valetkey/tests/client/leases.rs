@@ -9,13 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use valetkey::{
-    Result, Session,
-    oauth2::token::TokenRecord,
+    Advice, ErrorKind, Reason, Result, Session,
+    oauth2::token::{TokenRecord, refresh::Standing},
     secret::Secret,
     store::{MemoryStore, Owner, Put, Store, StoreKey, Stored},
 };
 use valetkey_http::{Backend, Failure, Limits, Request, Response};
-use valetkey_testkit::{Effect, Expect, Fault, Place, Provider, block_on};
+use valetkey_testkit::{Effect, Expect, Fault, Place, Provider, SeededRandom, block_on};
 
 use crate::{
     client, get,
@@ -208,4 +208,34 @@ fn r_store_who_signs_in_again_while_tokens_are_renewed_is_not_written_over() {
 fn stored(two: &Two) -> Option<TokenRecord> {
     let stored = block_on(two.store.load(&key(&two.provider))).unwrap()?;
     Some(TokenRecord::parse_shared(stored.text.expose()).unwrap().0)
+}
+
+#[test]
+fn r_crash_who_was_refused_says_nothing_of_a_grant_that_others_hold_by_now() {
+    let mut marked = 0;
+    for polls in 1.. {
+        let two = Two::new(Duration::ZERO);
+        let kept = two.second.record().unwrap();
+        block_on(client(&two.provider).revoke(kept.tokens().refresh_token().unwrap())).unwrap();
+        if two.leave(polls).is_none() {
+            break;
+        }
+        two.provider.advance(STILL);
+        let key = key(&two.provider);
+        let written = block_on(two.store.load(&key)).unwrap().unwrap();
+        let (_, standing) = TokenRecord::parse_shared(written.text.expose()).unwrap();
+        if matches!(standing, Standing::Ended(_)) {
+            marked += 1;
+            continue;
+        }
+        // Another program is about to ask.
+        let others = Owner::new(&SeededRandom::labelled(1, "others")).unwrap();
+        assert!(block_on(two.store.lease(&key, &others, 2 * STILL)).unwrap());
+        let intent = kept.to_shared_text(Standing::InFlight { since: two.provider.now().into(), lost: 0 });
+        block_on(two.store.put(&key, written.generation + 1, &intent, None)).unwrap();
+        let error = call(&two.first, &two.provider).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Store, Reason::StoreFailed), "after {polls}");
+        assert!(matches!(error.advice(), Advice::RetryAfter(_)), "after {polls} polls");
+    }
+    assert!(marked > 0);
 }

@@ -193,6 +193,27 @@ fn a_log_out_ends_it_everywhere() {
 }
 
 #[test]
+fn a_log_out_revokes_what_the_store_has_also_of_a_sign_in_that_was_not_seen_here() {
+    let (provider, store) = world();
+    let (one, two) = (program(&provider, &store), program(&provider, &store));
+    for signs_in_anew in [false, true] {
+        drop(alice(&one, &provider));
+        let stale = open(&two);
+        let newest = if signs_in_anew { alice(&one, &provider) } else { open(&one) };
+        if !signs_in_anew {
+            provider.advance(2 * HOUR);
+        }
+        let newest = block_on(newest.tokens()).unwrap();
+        let old = stale.record().unwrap().tokens().access_token().clone();
+        assert_ne!(newest.access_token(), &old);
+        block_on(two.log_out("alice")).unwrap();
+        for token in [newest.access_token(), &old] {
+            assert!(block_on(client(&provider).introspect(token)).unwrap().active().is_none());
+        }
+    }
+}
+
+#[test]
 fn a_log_out_while_tokens_come_wins_and_they_are_given_back() {
     let (provider, store) = world();
     let (one, two) = (program(&provider, &store), program(&provider, &store));
