@@ -26,7 +26,7 @@ use crate::{
     party::Party,
     response,
     secret::AccessToken,
-    time::{Timestamp, Window},
+    time::{Timestamp, Wait, Window},
 };
 
 /// One endpoint: how a request to it is written, and how its answer is read. It knows parameters only;
@@ -177,10 +177,7 @@ pub struct Call<E> {
 
 enum State {
     Ready,
-    Waiting {
-        from: Timestamp,
-        time: Duration,
-    },
+    Waiting(Wait),
     Signing(Box<Draft>),
     InFlight {
         asked: Timestamp,
@@ -355,8 +352,8 @@ impl<E: Exchange> Call<E> {
             } else {
                 spend(&mut self.spent.busy, retry.busy)
             };
-            if allowed && self.wait(told, env)? {
-                return Ok(self.remaining(env));
+            if allowed && let Some(wait) = self.wait(told, env)? {
+                return Ok(wait);
             }
         } else {
             self.party.earn();
@@ -385,8 +382,8 @@ impl<E: Exchange> Call<E> {
             Sent::Nothing => spend(&mut self.spent.unsent, retry.unsent),
             Sent::Maybe | Sent::Answered(_) => spend(&mut self.spent.maybe, retry.maybe),
         };
-        if allowed && self.wait(None, env)? {
-            return Ok(self.remaining(env));
+        if allowed && let Some(wait) = self.wait(None, env)? {
+            return Ok(wait);
         }
         self.rest();
         let unknown = failure.sent() == Sent::Maybe && retry.maybe == 0;
@@ -396,8 +393,8 @@ impl<E: Exchange> Call<E> {
         Err(if restate { self.exchange.unknown(error) } else { error })
     }
 
-    /// Begins to wait before the next attempt; `false` if the budget or the patience does not reach.
-    fn wait(&mut self, told: Option<Duration>, env: &Env<'_>) -> Result<bool> {
+    /// Begins to wait before the next attempt; `None` if the budget or the patience does not reach.
+    fn wait(&mut self, told: Option<Duration>, env: &Env<'_>) -> Result<Option<Step<E::Output>>> {
         let Retry { unsent, maybe, busy, busy_if_told } = self.spent;
         let tries: u32 = [unsent, maybe, busy, busy_if_told].map(u32::from).iter().sum();
         let longest = FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST_WAIT);
@@ -408,21 +405,21 @@ impl<E: Exchange> Call<E> {
         let time = Duration::from_millis(jitter.as_millis() as u64).max(told.unwrap_or_default());
         let waited = self.began.map_or(Duration::ZERO, |began| env.now - began);
         let cost = if told.is_some() { COST_IF_TOLD } else { COST };
-        let goes_on = waited + time <= PATIENCE && self.party.pay(cost);
-        if goes_on {
-            self.state = State::Waiting { from: env.now, time };
+        if waited + time > PATIENCE || !self.party.pay(cost) {
+            return Ok(None);
         }
-        Ok(goes_on)
+        self.state = State::Waiting(Wait::new(env.now, time));
+        Ok(Some(Step::Wait(time)))
     }
 
-    /// The rest of the wait: never more than it first was, though a clock may be stepped back.
-    fn remaining(&self, env: &Env<'_>) -> Step<E::Output> {
-        match self.state {
-            State::Waiting { from, time } => Step::Wait(time.saturating_sub(env.now - from)),
-            State::Ready | State::Signing(_) | State::InFlight { .. } | State::Spent => {
-                Step::Wait(Duration::ZERO)
-            }
+    /// Waits for the rest of the time, or begins the next attempt.
+    fn go_on(&mut self, mut wait: Wait, env: &Env<'_>) -> Result<Step<E::Output>> {
+        let rest = wait.rest(env.now);
+        if rest.is_zero() {
+            return self.prepare(env);
         }
+        self.state = State::Waiting(wait);
+        Ok(Step::Wait(rest))
     }
 
     /// Nothing has happened.
@@ -452,11 +449,7 @@ impl<E: Exchange> Flow for Call<E> {
         let outcome = match event {
             Event::Go => match state {
                 State::Ready => self.prepare(env),
-                State::Waiting { from, time } if env.now - from >= time => self.prepare(env),
-                waiting @ State::Waiting { .. } => {
-                    self.state = waiting;
-                    Ok(self.remaining(env))
-                }
+                State::Waiting(wait) => self.go_on(wait, env),
                 State::Signing(draft) => self.dispatch(*draft, env),
                 State::InFlight { .. } => self.failed(Failure::new(Sent::Maybe, FailureKind::Abandoned), env),
                 State::Spent => return self.out_of_turn(State::Spent),
@@ -488,7 +481,7 @@ impl<E> fmt::Debug for Call<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Ready => "Ready",
-            State::Waiting { .. } => "Waiting",
+            State::Waiting(_) => "Waiting",
             State::Signing(_) => "Signing",
             State::InFlight { .. } => "InFlight",
             State::Spent => "Spent",

@@ -107,6 +107,25 @@ impl Window {
     }
 }
 
+/// A wait of some time, by a clock that may be stepped: one that is set back makes it begin anew, and no more than that.
+#[derive(Clone, Copy)]
+pub(crate) struct Wait {
+    from: Timestamp,
+    time: Duration,
+}
+
+impl Wait {
+    pub(crate) fn new(from: Timestamp, time: Duration) -> Self {
+        Self { from, time }
+    }
+
+    /// How much of it is left: never more than it first was.
+    pub(crate) fn rest(&mut self, now: Timestamp) -> Duration {
+        self.from = self.from.min(now);
+        self.time.saturating_sub(now - self.from)
+    }
+}
+
 /// The time from `earlier` until now; zero if `earlier` is later.
 impl Sub for Timestamp {
     type Output = Duration;

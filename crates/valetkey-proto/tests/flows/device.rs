@@ -214,6 +214,8 @@ fn s_dv_03_a_clock_that_is_stepped_back_waits_no_longer_than_the_interval() {
         Ok(Step::Wait(time)) => assert_eq!(time, Duration::from_secs(5)),
         other => panic!("{other:?}"),
     }
+    world.now = world.now + Duration::from_secs(5);
+    assert!(matches!(flow.step(Event::Go, &world.env()), Ok(Step::Send(..))));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
     flow::{Env, Event, Flow, Step},
     oauth2::{binding::Dpop, token::TokenResponse},
     party::Party,
-    time::Timestamp,
+    time::Wait,
 };
 
 /// What a server that is asked too often adds to the interval, for good.
@@ -51,7 +51,7 @@ pub struct DevicePolling {
 }
 
 enum State {
-    Waiting { from: Timestamp, time: Duration },
+    Waiting(Wait),
     Polling(Box<Call<DeviceCodeGrant>>),
     Over,
 }
@@ -60,7 +60,7 @@ impl DevicePolling {
     /// Asks in the name of this party, for the first time an interval after the codes were asked for.
     pub fn new(grant: DeviceCodeGrant, party: Arc<Party>) -> Self {
         let interval = grant.device.interval();
-        let state = State::Waiting { from: grant.device.asked_at(), time: interval };
+        let state = State::Waiting(Wait::new(grant.device.asked_at(), interval));
         Self { grant, party, dpop: None, interval, lost: 0, is_doubtful: false, state }
     }
 
@@ -71,15 +71,14 @@ impl DevicePolling {
     }
 
     /// Polls, or waits for the rest of the time.
-    fn go_on(&mut self, from: Timestamp, time: Duration, env: &Env<'_>) -> Result<Step<TokenResponse>> {
+    fn go_on(&mut self, mut wait: Wait, env: &Env<'_>) -> Result<Step<TokenResponse>> {
         let expires_at = self.grant.device.expires_at();
         if env.now >= expires_at {
             return Err(self.over(Error::new(ErrorKind::Expired, Reason::PendingExpired)));
         }
-        // Never more than it first was, though a clock may be stepped back.
-        let rest = time.saturating_sub(env.now - from);
+        let rest = wait.rest(env.now);
         if !rest.is_zero() {
-            self.state = State::Waiting { from, time };
+            self.state = State::Waiting(wait);
             return Ok(Step::Wait(rest.min(expires_at - env.now)));
         }
         let call = Call::new(self.grant.clone(), Arc::clone(&self.party)).with_dpop(self.dpop.clone());
@@ -134,7 +133,7 @@ impl DevicePolling {
             None if is_lost(&error) => self.lost(&error),
             _ => return Err(self.over(error)),
         };
-        self.go_on(env.now, wait, env)
+        self.go_on(Wait::new(env.now, wait), env)
     }
 
     /// The wait after an answer.
@@ -174,9 +173,9 @@ impl Flow for DevicePolling {
 
     fn step(&mut self, event: Event, env: &Env<'_>) -> Result<Step<TokenResponse>> {
         match (std::mem::replace(&mut self.state, State::Over), event) {
-            (State::Waiting { from, time }, Event::Go) => self.go_on(from, time, env),
+            (State::Waiting(wait), Event::Go) => self.go_on(wait, env),
             (State::Polling(call), event) => self.polled(call, event, env),
-            (state @ (State::Waiting { .. } | State::Over), _) => {
+            (state @ (State::Waiting(_) | State::Over), _) => {
                 self.state = state;
                 Err(Error::new(ErrorKind::Usage, Reason::OutOfTurn))
             }
@@ -187,7 +186,7 @@ impl Flow for DevicePolling {
 impl fmt::Debug for DevicePolling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Waiting { .. } => "Waiting",
+            State::Waiting(_) => "Waiting",
             State::Polling(_) => "Polling",
             State::Over => "Over",
         };
