@@ -153,8 +153,8 @@ secret! {
 /// ```
 #[derive(Clone)]
 pub struct AccessToken {
+    /// The scheme, a blank, and the token.
     header: HeaderValue,
-    scheme: usize,
 }
 
 const BEARER: &str = "Bearer ";
@@ -188,7 +188,7 @@ impl AccessToken {
         header.extend_from_slice(token.as_bytes());
         let mut header = HeaderValue::from_maybe_shared(wiped(header)).ok()?;
         header.set_sensitive(true);
-        Some(Self { header, scheme: scheme.len() })
+        Some(Self { header })
     }
 
     /// The value of the `Authorization` field.
@@ -200,14 +200,15 @@ impl AccessToken {
     /// Whether it is bound to a key, so that every request that shows it needs a proof.
     #[must_use]
     pub fn is_bound(&self) -> bool {
-        self.scheme == DPOP.len()
+        self.header.as_bytes().starts_with(DPOP.as_bytes())
     }
 
     /// The token itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         // Made of a `&str` of visible ASCII behind the scheme.
-        self.header.to_str().ok().and_then(|text| text.get(self.scheme..)).unwrap_or_default()
+        let scheme = if self.is_bound() { DPOP } else { BEARER };
+        self.header.to_str().ok().and_then(|text| text.get(scheme.len()..)).unwrap_or_default()
     }
 }
 

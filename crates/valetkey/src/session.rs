@@ -13,7 +13,7 @@ mod step_up;
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, OnceLock, Weak, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -29,7 +29,7 @@ use valetkey_proto::{
 
 pub(crate) use self::{
     event::Nobody,
-    place::{GrantEntry, Shared},
+    place::{GrantEntry, Shared, Shelf},
     renewal::{Asking, Renewal, ended},
 };
 #[cfg(feature = "tracing")]
@@ -49,7 +49,8 @@ use self::{
 };
 use crate::{
     client::Client,
-    slot::Slot,
+    remembered::Remembered,
+    slot::{Slot, WeakSlot},
     sync::{AtomicBool, Mutex},
 };
 
@@ -66,34 +67,51 @@ use crate::{
 /// last minute or so of a token's life: the token is used, and another is got meanwhile
 /// ([`TokenSet::renew_at`]). Within the last ten seconds, and without an executor, callers wait.
 #[derive(Clone)]
-pub struct Session(
-    Arc<Held>,
-    /// What of the grant it is for.
-    Arc<Part>,
-);
+pub struct Session {
+    grant: Arc<Grant>,
+    tokens: Slot<Live>,
+    /// What of the grant it is for, if that is not all.
+    part: Option<Arc<Part>>,
+}
 
-struct Held {
+/// What is known of a grant beside its tokens. A renewal takes it along, and may outlive the session.
+struct Grant {
     client: Client,
     renewal: Renewal,
-    tokens: Slot<Live>,
     /// The key that the first tokens are bound to, and all that are got by them.
     dpop: Option<Dpop>,
-    keeping: Arc<Keeping>,
-    place: Arc<Place>,
+    place: Place,
     is_closed: AtomicBool,
+    /// What most grants do without.
+    rare: OnceLock<Box<Rare>>,
+}
+
+#[derive(Default)]
+struct Rare {
+    keeping: Keeping,
     /// For what the user was asked for more, and then it succeeded.
     succeeded: Mutex<BTreeSet<Operation>>,
-    /// All of what was granted, and the parts that there are sessions for.
-    whole: Arc<Part>,
+    /// The parts that there are sessions for.
     parts: Parts,
+    /// Why the server gives no tokens for all of the grant, and until when it is not asked again.
+    refusal: Remembered,
+}
+
+impl Grant {
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
 }
 
 /// A session that others hold, or have let go.
-pub(crate) struct WeakSession(Weak<Held>);
+pub(crate) struct WeakSession {
+    grant: Weak<Grant>,
+    tokens: WeakSlot<Live>,
+}
 
 impl WeakSession {
     pub(crate) fn upgrade(&self) -> Option<Session> {
-        self.0.upgrade().map(Session::of_all)
+        Some(Session { grant: self.grant.upgrade()?, tokens: self.tokens.upgrade()?, part: None })
     }
 }
 
@@ -119,29 +137,29 @@ impl Session {
     where
         W: Future<Output = Result<GrantEntry>> + Send + 'static,
     {
-        let (client, place) = (self.0.client.clone(), Arc::clone(&self.0.place));
+        let grant = Arc::clone(&self.grant);
         let work = |present: Option<Arc<Live>>| {
-            let record = present.as_ref().map(|live| live.entry.record.clone());
+            let record = present.as_ref().map(|live| live.record.clone());
             let saved = record.map(|record| save(self.without_what_succeeded(record)));
             async move {
                 let missing = || Error::new(ErrorKind::Usage, Reason::MissingRefreshToken);
                 let entry = saved.ok_or_else(missing)?.await?;
-                place.move_to(shared);
+                grant.place.move_to(shared);
                 let dpop = present.as_ref().and_then(|present| present.dpop.clone());
-                Ok(Live::new(&client, entry, dpop).in_place_of(present.as_deref()))
+                Ok(Live::new(&grant.client, entry, dpop).in_place_of(present.as_deref()))
             }
         };
-        self.0.tokens.rename(self.0.client.runtime().backend(), work).await.map(drop)
+        self.tokens.rename(self.grant.client.runtime().backend(), work).await.map(drop)
     }
 
     /// Whether a user has granted it, and a refresh token renews it.
     pub(crate) fn is_users(&self) -> bool {
-        matches!(self.0.renewal, Renewal::RefreshToken)
+        matches!(self.grant.renewal, Renewal::RefreshToken)
     }
 
     /// Whether it was closed, or has ended with older tokens than these.
     pub(crate) fn has_ended_before(&self, record: &TokenRecord) -> bool {
-        if self.0.is_closed.load(Ordering::Relaxed) {
+        if self.grant.is_closed.load(Ordering::Relaxed) {
             return true;
         }
         self.has_ended() && self.record().is_none_or(|own| own.generation() < record.generation())
@@ -149,16 +167,16 @@ impl Session {
 
     /// Whether nothing renews its tokens any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.is_closed.load(Ordering::Relaxed) || self.0.tokens.has_ended()
+        self.grant.is_closed.load(Ordering::Relaxed) || self.tokens.has_ended()
     }
 
     #[cfg(all(test, shuttle))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.grant, &other.grant)
     }
 
     pub(crate) fn downgrade(&self) -> WeakSession {
-        WeakSession(Arc::downgrade(&self.0))
+        WeakSession { grant: Arc::downgrade(&self.grant), tokens: self.tokens.downgrade() }
     }
 
     /// A session whose grant is at this place.
@@ -171,17 +189,13 @@ impl Session {
     ) -> Self {
         let live = entry.map(|entry| Live::new(&client, entry, dpop.clone()));
         let tokens = Slot::new(live, pause_after);
-        let (keeping, place) = (Arc::default(), Arc::new(place));
-        let (is_closed, succeeded) = (AtomicBool::new(false), Mutex::default());
-        let (whole, parts) = Default::default();
-        let held = Held { client, renewal, tokens, dpop, keeping, place, is_closed, succeeded, whole, parts };
-        Self::of_all(Arc::new(held))
+        let (is_closed, rare) = (AtomicBool::new(false), OnceLock::new());
+        let grant = Arc::new(Grant { client, renewal, dpop, place, is_closed, rare });
+        Self { grant, tokens, part: None }
     }
 
-    /// The session for all of what was granted.
-    fn of_all(held: Arc<Held>) -> Self {
-        let whole = Arc::clone(&held.whole);
-        Self(held, whole)
+    fn part(&self) -> Option<&Part> {
+        self.part.as_deref()
     }
 
     /// The `Authorization` value, if there is an access token that can be used; without waiting, and, but for the one call
@@ -194,7 +208,7 @@ impl Session {
     #[must_use]
     pub fn bearer(&self) -> Option<Bearer> {
         let now = self.now();
-        Bearer::of(self.0.tokens.peek(), &self.1, now, |used| self.is_usable(used, now))
+        Bearer::of(self.tokens.peek(), self.part(), now, |used| self.is_usable(used, now))
     }
 
     /// Tokens that can be used now, renewed if they are about to expire; in the client's own name, the first ones are
@@ -269,7 +283,7 @@ impl Session {
     /// says it anew, it is what that said.
     #[must_use]
     pub fn identity(&self) -> Option<IdToken> {
-        self.0.tokens.peek().as_ref().and_then(|live| live.tokens().id_token().cloned())
+        self.tokens.peek().as_ref().and_then(|live| live.tokens().id_token().cloned())
     }
 
     /// Asks the server for more about the user (OpenID Connect Core §5.3), with the access token in the header. The answer
@@ -296,17 +310,17 @@ impl Session {
 
     async fn ask_user_info(&self, in_body: bool) -> Result<UserInfo> {
         // With the token for all that was granted, which the server knows best.
-        let used = Self::of_all(Arc::clone(&self.0)).usable().await?;
+        let used = Self { part: None, ..self.clone() }.usable().await?;
         let tokens = used.tokens();
         let nobody = || Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail("no identity");
         let user = tokens.id_token().ok_or_else(nobody)?;
-        self.0.client.user_info(user, tokens.access_token(), in_body, used.live.dpop.clone()).await
+        self.grant.client.user_info(user, tokens.access_token(), in_body, used.live.dpop.clone()).await
     }
 
     /// The tokens as they can be kept; `None` before the first ones are got. [`Client::restore`] takes it.
     #[must_use]
     pub fn record(&self) -> Option<TokenRecord> {
-        let record = self.0.tokens.peek().as_ref().map(|live| live.entry.record.clone());
+        let record = self.tokens.peek().as_ref().map(|live| live.record.clone());
         record.map(|record| self.without_what_succeeded(record))
     }
 
@@ -316,13 +330,13 @@ impl Session {
     ///
     /// `Store`: [`Reason::NotKept`] if the present tokens could not be kept. The keeper stays all the same.
     pub async fn keep(&self, keeper: impl TokenKeeper + 'static) -> Result<()> {
-        self.0.keeping.set(Arc::new(keeper));
+        self.grant.rare().keeping.set(Arc::new(keeper));
         self.keep_present().await
     }
 
     async fn keep_present(&self) -> Result<()> {
         let Some(record) = self.record() else { return Ok(()) };
-        if self.0.keeping.keep(&record, self.0.client.runtime().backend()).await {
+        if self.grant.keep(&record).await {
             Ok(())
         } else {
             Err(Error::new(ErrorKind::Store, Reason::NotKept))
@@ -338,14 +352,14 @@ impl Session {
     ///
     /// `Store`: [`Reason::NotKept`] if tokens are in use that could not be kept.
     pub async fn close(&self) -> Result<()> {
-        self.0.is_closed.store(true, Ordering::Relaxed);
-        self.0.tokens.settle().await;
-        if self.0.keeping.is_behind() { self.keep_present().await } else { Ok(()) }
+        self.grant.is_closed.store(true, Ordering::Relaxed);
+        self.tokens.settle().await;
+        if self.grant.keeping().is_some_and(Keeping::is_behind) { self.keep_present().await } else { Ok(()) }
     }
 
     /// What there is, good or not.
     fn present(&self) -> Option<InUse> {
-        self.0.tokens.get().and_then(|live| InUse::of(live, &self.1))
+        self.tokens.get().and_then(|live| InUse::of(live, self.part()))
     }
 
     /// What can be used now.
@@ -361,13 +375,13 @@ impl Session {
         };
         match known {
             // It was early to renew, and the old one is still good.
-            Some(used) if !used.tokens().is_expired(self.0.client.runtime().now()) => Ok(used),
+            Some(used) if !used.tokens().is_expired(self.grant.client.runtime().now()) => Ok(used),
             known => self.once_more(known.as_ref(), error).await,
         }
     }
 
     fn now(&self) -> SystemTime {
-        self.0.client.runtime().backend().now()
+        self.grant.client.runtime().backend().now()
     }
 
     /// Whether this can be used though another is wanted, which is then got meanwhile. Without an executor nobody would
@@ -375,13 +389,13 @@ impl Session {
     fn is_usable(&self, used: &InUse, now: SystemTime) -> bool {
         let is_usable = used.is_usable(now);
         if is_usable && self.is_renewable(used) && used.seek() {
-            let (held, part, used) = (Arc::downgrade(&self.0), Arc::clone(&self.1), used.clone());
-            let backend = self.0.client.runtime().backend();
+            let (session, part, used) = (self.downgrade(), self.part.clone(), used.clone());
+            let backend = self.grant.client.runtime().backend();
             let alarm = Arc::clone(backend);
             // If it is handed back, nothing has begun.
             let _ = backend.spawn(Box::pin(async move {
-                let Some(held) = held.upgrade() else { return };
-                let session = Self(held, part);
+                let Some(session) = session.upgrade() else { return };
+                let session = Self { part, ..session };
                 if session.renew(Some(&used), false).await.is_err() {
                     drop(session);
                     alarm.sleep(SOUGHT_AGAIN).await;
@@ -395,14 +409,14 @@ impl Session {
     /// Whether there is something to renew it by.
     fn is_renewable(&self, used: &InUse) -> bool {
         let has_refresh_token = used.live.tokens().refresh_token().is_some();
-        !self.0.is_closed.load(Ordering::Relaxed) && (has_refresh_token || !self.is_users())
+        !self.grant.is_closed.load(Ordering::Relaxed) && (has_refresh_token || !self.is_users())
     }
 
     /// After a failure with nothing left to use: if only an answer was lost, asks the one more time that is allowed.
     async fn once_more(&self, known: Option<&InUse>, error: Error) -> Result<InUse> {
         match (error.reason(), error.advice()) {
             (Reason::OutcomeUnknown, Advice::RetryAfter(time)) => {
-                self.0.client.runtime().backend().sleep(time).await;
+                self.grant.client.runtime().backend().sleep(time).await;
                 self.renew(known, false).await
             }
             (Reason::MissingRefreshToken, _) => Err(Error::new(ErrorKind::Expired, Reason::TokenExpired)),
@@ -413,13 +427,13 @@ impl Session {
     /// Gets another in place of this one. All parts of a grant take turns, since they have one refresh token; those who are
     /// for the same part share what comes.
     async fn renew(&self, known: Option<&InUse>, follows_refusal: bool) -> Result<InUse> {
-        if self.0.is_closed.load(Ordering::Relaxed) {
+        if self.grant.is_closed.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Usage, Reason::SessionClosed));
         }
-        let backend = self.0.client.runtime().backend();
+        let backend = self.grant.client.runtime().backend();
         let mut wanting = known.map(|known| Arc::clone(&known.live));
         loop {
-            if let Some(error) = self.1.refusal(self.0.client.runtime().now()) {
+            if let Some(error) = self.grant.refusal(self.part(), self.grant.client.runtime().now()) {
                 return Err(error);
             }
             let mut is_ours = false;
@@ -427,8 +441,8 @@ impl Session {
                 is_ours = true;
                 self.work(wanting.clone(), follows_refusal).run()
             };
-            match self.0.tokens.renew(wanting.as_ref(), backend, work).await {
-                Ok(live) => match InUse::of(Arc::clone(&live), &self.1) {
+            match self.tokens.renew(wanting.as_ref(), backend, work).await {
+                Ok(live) => match InUse::of(Arc::clone(&live), self.part()) {
                     Some(used) if is_ours || known.is_none_or(|known| !used.is_same(known)) => {
                         return Ok(used);
                     }
@@ -437,25 +451,14 @@ impl Session {
                     // It was another part's turn.
                     _ => wanting = Some(live),
                 },
-                Err(error) if !is_ours && is_of_a_part(&error) => wanting = self.0.tokens.get(),
+                Err(error) if !is_ours && is_of_a_part(&error) => wanting = self.tokens.get(),
                 Err(error) => return Err(error),
             }
         }
     }
 
     fn work(&self, present: Option<Arc<Live>>, follows_refusal: bool) -> Work {
-        let client = self.0.client.clone();
-        Work {
-            renewal: self.0.renewal.clone(),
-            present,
-            part: Arc::clone(&self.1),
-            keeping: Arc::clone(&self.0.keeping),
-            place: Arc::clone(&self.0.place),
-            observer: Arc::clone(client.observer()),
-            dpop: self.0.dpop.clone(),
-            follows_refusal,
-            client,
-        }
+        Work { grant: Arc::clone(&self.grant), present, part: self.part.clone(), follows_refusal }
     }
 }
 
@@ -464,13 +467,13 @@ const SOUGHT_AGAIN: Duration = Duration::from_secs(2);
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let renewal = match self.0.renewal {
+        let renewal = match self.grant.renewal {
             Renewal::RefreshToken => "refresh token",
             Renewal::Asking(ref asking) => asking.name(),
             Renewal::SelfSigned(_) => "self-signed",
         };
         f.debug_struct("Session")
-            .field("client", &self.0.client)
+            .field("client", &self.grant.client)
             .field("renewal", &renewal)
             .finish_non_exhaustive()
     }

@@ -24,8 +24,8 @@ use valetkey_proto::{
 pub use self::keep_alive::KeepAlive;
 use crate::{
     client::Client,
-    session::{GrantEntry, Session, Shared, WeakSession, ended},
-    store::{self, Owner, Put, Store, StoreKey},
+    session::{GrantEntry, Session, Shared, Shelf, WeakSession, ended},
+    store::{self, Put, Store, StoreKey},
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 
@@ -62,16 +62,16 @@ use crate::{
 #[derive(Clone)]
 pub struct Sessions {
     client: Client,
-    store: Arc<dyn Store>,
+    shelf: Arc<Shelf>,
     /// Those that are open in this process, so that an account has one.
     open: Arc<Mutex<Opened>>,
 }
 
 #[derive(Default)]
 struct Opened {
-    sessions: HashMap<StoreKey, WeakSession>,
+    sessions: HashMap<Arc<str>, WeakSession>,
     /// Those that are just being opened, and whether somebody has logged out meanwhile.
-    openings: HashMap<StoreKey, Weak<AtomicBool>>,
+    openings: HashMap<Arc<str>, Weak<AtomicBool>>,
     /// At how many those are swept out that nobody holds any more.
     swept_at: usize,
 }
@@ -79,7 +79,8 @@ struct Opened {
 impl Client {
     /// The sessions that this store keeps for the accounts of this client at its server.
     pub fn sessions(&self, store: impl Store) -> Sessions {
-        Sessions { client: self.clone(), store: Arc::new(store), open: Arc::default() }
+        let shelf = Arc::new(Shelf::new(Arc::new(store), self));
+        Sessions { client: self.clone(), shelf, open: Arc::default() }
     }
 }
 
@@ -96,11 +97,11 @@ impl Sessions {
             return Err(Error::new(ErrorKind::Usage, Reason::MissingRefreshToken));
         }
         let (sessions, opened) = (self.clone(), session.downgrade());
-        let shared = self.shared(account)?;
+        let shared = self.shelf.shared(account);
         let place = shared.clone();
         let save = move |record| async move {
             let entry = place.save(record).await?;
-            sessions.opened().sessions.insert(place.key, opened);
+            sessions.opened().sessions.insert(place.account, opened);
             Ok(entry)
         };
         session.share(shared, save).await
@@ -114,14 +115,14 @@ impl Sessions {
     /// `Denied`: [`Reason::RefreshDenied`] or [`Reason::RotationLost`], `Transport`: [`Reason::OutcomeUnknown`], if it has ended;
     /// sign in again. `Store`: it cannot be read. Otherwise as [`Client::restore`].
     pub async fn open(&self, account: &str) -> Result<Option<Session>> {
-        let shared = self.shared(account)?;
+        let shared = self.shelf.shared(account);
         loop {
             // One that has ended may still be held by others: the user may have signed in again elsewhere.
-            let known = self.opened().session(&shared.key);
+            let known = self.opened().session(account);
             if known.as_ref().is_some_and(|known| !known.has_ended()) {
                 return Ok(known);
             }
-            let is_logged_out = self.opened().begin(&shared.key);
+            let is_logged_out = self.opened().begin(&shared.account);
             let Some(entry) = shared.load().await? else { return Ok(None) };
             match entry.standing {
                 Standing::Ended(Ended::LoggedOut) => return Ok(None),
@@ -132,7 +133,7 @@ impl Sessions {
             let session = self.client.restore_at(entry, shared.clone())?;
             let mut opened = self.opened();
             // Somebody may have opened it meanwhile. One that has ended with these very tokens is not asked for again.
-            if let Some(known) = opened.session(&shared.key)
+            if let Some(known) = opened.session(account)
                 && !known.has_ended_before(&record)
             {
                 return Ok(Some(known));
@@ -140,9 +141,9 @@ impl Sessions {
             // What was read may be what was before somebody logged out.
             if !is_logged_out.load(Ordering::Relaxed) {
                 if Arc::strong_count(&is_logged_out) == 1 {
-                    opened.openings.remove(&shared.key);
+                    opened.openings.remove(account);
                 }
-                opened.sessions.insert(shared.key, session.downgrade());
+                opened.sessions.insert(shared.account, session.downgrade());
                 return Ok(Some(session));
             }
         }
@@ -155,10 +156,8 @@ impl Sessions {
     /// `Store`: they cannot be listed or read.
     pub async fn accounts(&self) -> Result<Vec<String>> {
         let mut accounts = Vec::new();
-        for key in self.store.list(&StoreKey::prefix(self.client.issuer(), self.client.id())).await? {
-            let Some(account) = key.account() else { continue };
-            let shared = self.shared(&account)?;
-            let entry = shared.load().await?;
+        for account in self.shelf.accounts().await? {
+            let entry = self.shelf.shared(&account).load().await?;
             if entry.is_some_and(|entry| !matches!(entry.standing, Standing::Ended(_))) {
                 accounts.push(account);
             }
@@ -174,9 +173,8 @@ impl Sessions {
     /// `Store`: it could not be marked, and nothing was done. Otherwise what revoking ends with
     /// ([`Session::revoke`]); the account is signed out here.
     pub async fn log_out(&self, account: &str) -> Result<Option<IdToken>> {
-        let shared = self.shared(account)?;
-        let kept = shared.end(Ended::LoggedOut).await?.map(|entry| entry.record);
-        let known = self.opened().log_out(&shared.key);
+        let kept = self.shelf.shared(account).end(Ended::LoggedOut).await?.map(|entry| entry.record);
+        let known = self.opened().log_out(account);
         let session = match (known, &kept) {
             // Also if somebody was here before: it is not used any more.
             (Some(session), _) => session,
@@ -202,7 +200,7 @@ impl Sessions {
     pub async fn park(&self, pending: PendingAuthorization) -> Result<Secret> {
         let ticket = Secret::new(store::drawn(self.client.runtime().env().random)?);
         let key = self.parked(ticket.expose());
-        match self.store.put(&key, 1, &pending.to_text(), Some(PendingAuthorization::LIFETIME)).await? {
+        match self.shelf.store.put(&key, 1, &pending.to_text(), Some(PendingAuthorization::LIFETIME)).await? {
             Put::Written => Ok(ticket),
             Put::Conflict => Err(contended()),
         }
@@ -216,7 +214,7 @@ impl Sessions {
     /// `Expired`: [`Reason::PendingExpired`] if there is none, or none any more. `Store`: it cannot be read.
     pub async fn unpark(&self, ticket: &str) -> Result<PendingAuthorization> {
         let expired = || Error::new(ErrorKind::Expired, Reason::PendingExpired);
-        let parked = self.store.take(&self.parked(ticket)).await?.ok_or_else(expired)?;
+        let parked = self.shelf.store.take(&self.parked(ticket)).await?.ok_or_else(expired)?;
         let (issuer, id) = (self.client.issuer(), self.client.id());
         PendingAuthorization::parse(parked.text.expose(), issuer, id, self.client.runtime().now())
     }
@@ -226,12 +224,6 @@ impl Sessions {
         let runtime = self.client.runtime();
         let ticket = store::hashed(runtime.env().crypto, ticket);
         StoreKey::of(&["pending", self.client.issuer().as_str(), self.client.id().as_str(), &ticket])
-    }
-
-    fn shared(&self, account: &str) -> Result<Shared> {
-        let key = StoreKey::grant(self.client.issuer(), self.client.id(), account);
-        let owner = Owner::new(self.client.runtime().env().random)?;
-        Ok(Shared { store: Arc::clone(&self.store), key, owner })
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -265,28 +257,28 @@ impl Shared {
 const TRIES: u8 = 8;
 
 impl Opened {
-    fn session(&self, key: &StoreKey) -> Option<Session> {
-        self.sessions.get(key).and_then(WeakSession::upgrade)
+    fn session(&self, account: &str) -> Option<Session> {
+        self.sessions.get(account).and_then(WeakSession::upgrade)
     }
 
     /// One is opened: what will say whether somebody has logged out meanwhile.
-    fn begin(&mut self, key: &StoreKey) -> Arc<AtomicBool> {
+    fn begin(&mut self, account: &Arc<str>) -> Arc<AtomicBool> {
         if self.sessions.len() + self.openings.len() >= self.swept_at {
             self.sessions.retain(|_, session| session.upgrade().is_some());
             self.openings.retain(|_, opening| opening.strong_count() > 0);
             // Once in as many as there are: that costs each a step or two.
             self.swept_at = (2 * (self.sessions.len() + self.openings.len())).max(64);
         }
-        let opening = self.openings.get(key).and_then(Weak::upgrade).unwrap_or_default();
-        self.openings.insert(key.clone(), Arc::downgrade(&opening));
+        let opening = self.openings.get(account).and_then(Weak::upgrade).unwrap_or_default();
+        self.openings.insert(Arc::clone(account), Arc::downgrade(&opening));
         opening
     }
 
-    fn log_out(&mut self, key: &StoreKey) -> Option<Session> {
-        if let Some(opening) = self.openings.remove(key).and_then(|opening| opening.upgrade()) {
+    fn log_out(&mut self, account: &str) -> Option<Session> {
+        if let Some(opening) = self.openings.remove(account).and_then(|opening| opening.upgrade()) {
             opening.store(true, Ordering::Relaxed);
         }
-        self.sessions.remove(key).and_then(|session| session.upgrade())
+        self.sessions.remove(account).and_then(|session| session.upgrade())
     }
 }
 
@@ -299,7 +291,7 @@ impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
             .field("client", &self.client)
-            .field("store", &self.store)
+            .field("store", &self.shelf.store)
             .finish_non_exhaustive()
     }
 }

@@ -23,6 +23,22 @@ use crate::sync::{ArcSwapOption, Guard, Mutex, MutexGuard, oneshot};
 
 pub(crate) struct Slot<T>(Arc<Inner<T>>);
 
+/// A slot that others hold, or have let go.
+pub(crate) struct WeakSlot<T>(Weak<Inner<T>>);
+
+impl<T> Clone for Slot<T> {
+    /// The same slot.
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> WeakSlot<T> {
+    pub(crate) fn upgrade(&self) -> Option<Slot<T>> {
+        self.0.upgrade().map(Slot)
+    }
+}
+
 struct Inner<T> {
     value: ArcSwapOption<T>,
     pause: PauseAfter,
@@ -32,12 +48,13 @@ struct Inner<T> {
 /// How long to leave the server alone after this error, the n-th in a row; `None`: for good.
 pub(crate) type PauseAfter = fn(&Error, u32) -> Option<Duration>;
 
-/// What is under way, and what was refused. Both are about the present value: a new one clears them.
+/// What is under way, and what was refused. Both are about the present value: a new one clears them. In boxes, because most
+/// slots have neither at most times.
 struct Traffic<T> {
-    flight: Option<Flight<T>>,
+    flight: Option<Box<Flight<T>>>,
     /// Whether it brings no other value, but the same under another name.
     is_renaming: bool,
-    refusal: Option<Refusal>,
+    refusal: Option<Box<Refusal>>,
 }
 
 /// The answer for who comes before the pause is over.
@@ -65,6 +82,10 @@ impl<T: Send + Sync + 'static> Slot<T> {
             pause,
             traffic: Mutex::new(Traffic { flight: None, is_renaming: false, refusal: None }),
         }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSlot<T> {
+        WeakSlot(Arc::downgrade(&self.0))
     }
 
     /// The value, if there is one. It takes no lock.
@@ -139,7 +160,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     /// Waits for what is under way, if anything is.
     pub(crate) async fn settle(&self) {
-        let flight = self.0.traffic().flight.clone();
+        let flight = self.0.traffic().flight.as_deref().cloned();
         if let Some(flight) = flight {
             // Its outcome is for those who asked.
             let _ = flight.await;
@@ -158,7 +179,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             let mut traffic = self.0.traffic();
             // Somebody may have begun anew meanwhile.
             if traffic.flight.is_none() {
-                traffic.refusal = Some(Refusal { error, failures: 0, during: None });
+                traffic.refusal = Some(Box::new(Refusal { error, failures: 0, during: None }));
                 return self.0.value.swap(None);
             }
         }
@@ -176,8 +197,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         W: Future<Output = Result<T>> + Send + 'static,
     {
         let mut traffic = self.0.traffic();
-        if let Some(under_way) = &traffic.flight {
-            let under_way = under_way.clone();
+        if let Some(under_way) = traffic.flight.as_deref().cloned() {
             return if traffic.is_renaming { Join::Later(under_way) } else { Join::Flight(under_way) };
         }
         if let Some(value) = self.get()
@@ -207,7 +227,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
     {
         let (sender, receiver) = oneshot::channel();
         let (flight, parked) = Flight::new(receiver);
-        traffic.flight = Some(flight.clone());
+        traffic.flight = Some(Box::new(flight.clone()));
         // An executor may run the task at once, on this thread: it must find the slot unlocked.
         drop(traffic);
         let pilot = Pilot { slot: Arc::downgrade(&self.0), backend: Arc::clone(backend) };
@@ -259,7 +279,7 @@ impl<T> Pilot<T> {
                 // At the end of the pause it is over.
                 let last = |pause: Duration| from + pause - Duration::from_millis(1);
                 let during = (slot.pause)(error, failures).map(|pause| Window { from, until: last(pause) });
-                traffic.refusal = Some(Refusal { error: error.clone(), failures, during });
+                traffic.refusal = Some(Box::new(Refusal { error: error.clone(), failures, during }));
             }
         }
     }

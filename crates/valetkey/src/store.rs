@@ -168,6 +168,11 @@ impl Owner {
         Ok(Self(drawn(random)?.into()))
     }
 
+    /// One of the many that have this name in theirs.
+    pub(crate) fn numbered(&self, number: u64) -> Self {
+        Self(format!("{}-{number}", self.0).into())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -177,7 +182,9 @@ impl Owner {
 
 impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Owner").field(&self.0.get(..8).unwrap_or_default()).finish()
+        // As much as tells owners apart: who knows all of it can take its leases.
+        let (drawn, number) = self.0.split_once('-').unwrap_or((&self.0, ""));
+        f.debug_tuple("Owner").field(&drawn.get(..8).unwrap_or_default()).field(&number).finish()
     }
 }
 

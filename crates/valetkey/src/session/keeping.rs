@@ -11,6 +11,7 @@ use futures_util::future::{Either, select};
 use valetkey_http::{Backend, BoxError};
 use valetkey_proto::oauth2::token::TokenRecord;
 
+use super::Grant;
 use crate::sync::{AtomicBool, Mutex};
 
 /// Keeps the tokens of a session: in a file, a database, a keyring.
@@ -76,7 +77,7 @@ impl Keeping {
     }
 
     /// Keeps a record; `false` if that failed.
-    pub(super) async fn keep(&self, record: &TokenRecord, backend: &Arc<dyn Backend>) -> bool {
+    async fn keep(&self, record: &TokenRecord, backend: &Arc<dyn Backend>) -> bool {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(keeper) = keeper else { return true };
         for attempt in 0..TRIES {
@@ -92,6 +93,20 @@ impl Keeping {
         }
         self.is_behind.store(true, Ordering::Relaxed);
         false
+    }
+}
+
+impl Grant {
+    pub(super) fn keeping(&self) -> Option<&Keeping> {
+        self.rare.get().map(|rare| &rare.keeping)
+    }
+
+    /// Has the keeper keep a record, if there is one; `false` if that failed.
+    pub(super) async fn keep(&self, record: &TokenRecord) -> bool {
+        match self.keeping() {
+            Some(keeping) => keeping.keep(record, self.client.runtime().backend()).await,
+            None => true,
+        }
     }
 }
 

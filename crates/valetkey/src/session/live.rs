@@ -11,7 +11,13 @@ use http::HeaderValue;
 use valetkey_proto::{
     Party, Timestamp,
     endpoint::Origin,
-    oauth2::{binding::Dpop, token::TokenSet},
+    oauth2::{
+        binding::Dpop,
+        token::{
+            TokenRecord, TokenSet,
+            refresh::{Entry, Standing},
+        },
+    },
 };
 
 use super::{part::Part, place::GrantEntry};
@@ -22,7 +28,9 @@ use crate::{
 
 /// The tokens of a grant: those for all of it, and those for parts.
 pub(super) struct Live {
-    pub(super) entry: GrantEntry,
+    /// How often its entry was written.
+    generation: u64,
+    pub(super) record: TokenRecord,
     /// The key that they are bound to.
     pub(super) dpop: Option<Dpop>,
     whole: Shown,
@@ -66,11 +74,15 @@ impl Live {
     /// The tokens of this entry.
     pub(super) fn new(client: &Client, entry: GrantEntry, dpop: Option<Dpop>) -> Self {
         let record = entry.record.sharing(client.issuer(), client.id());
-        let entry = GrantEntry { record, ..entry };
-        let whole = Shown::new(client, Arc::clone(entry.record.tokens()));
-        let parts = entry.record.parts().iter().map(|tokens| Shown::new(client, Arc::clone(tokens)));
-        let parts = parts.collect();
-        Self { entry, dpop, whole, parts }
+        let whole = Shown::new(client, Arc::clone(record.tokens()));
+        let parts = record.parts().iter().map(|tokens| Shown::new(client, Arc::clone(tokens)));
+        let (generation, parts) = (entry.generation, parts.collect());
+        Self { generation, record, dpop, whole, parts }
+    }
+
+    /// The entry that they are of. Somebody may be about to renew it: whoever does so finds out in the store.
+    pub(super) fn entry(&self) -> GrantEntry {
+        Entry { generation: self.generation, standing: Standing::Idle, record: self.record.clone() }
     }
 
     /// The same, in place of others: what is known of an access token that stays is known of it still.
@@ -86,7 +98,7 @@ impl Live {
     }
 
     /// Those that were got for this part, because an API may have refused the ones before.
-    pub(super) fn got_for(self, part: &Part, follows_refusal: bool) -> Self {
+    pub(super) fn got_for(self, part: Option<&Part>, follows_refusal: bool) -> Self {
         if let Some(shown) = self.find(part).map(|at| self.at(at)) {
             shown.follows_refusal.store(follows_refusal, Ordering::Relaxed);
             shown.accepted.store(false, Ordering::Relaxed);
@@ -100,8 +112,9 @@ impl Live {
         &self.whole.tokens
     }
 
-    fn find(&self, part: &Part) -> Option<At> {
-        let Some(asked) = part.requested() else { return Some(At::Whole) };
+    fn find(&self, part: Option<&Part>) -> Option<At> {
+        let Some(part) = part else { return Some(At::Whole) };
+        let asked = part.requested();
         self.parts.iter().position(|shown| shown.tokens.requested() == asked).map(At::Part)
     }
 
@@ -218,7 +231,7 @@ pub(super) struct InUse {
 
 impl InUse {
     /// That for this part, if there is one.
-    pub(super) fn of(live: Arc<Live>, part: &Part) -> Option<Self> {
+    pub(super) fn of(live: Arc<Live>, part: Option<&Part>) -> Option<Self> {
         live.find(part).map(|at| Self { live, at })
     }
 }
@@ -243,7 +256,7 @@ impl Bearer {
     /// The value for this part, if it needs no proof and is good; otherwise somebody says whether it can be used.
     pub(super) fn of(
         live: Guard<Option<Arc<Live>>>,
-        part: &Part,
+        part: Option<&Part>,
         now: SystemTime,
         is_usable: impl FnOnce(&InUse) -> bool,
     ) -> Option<Self> {

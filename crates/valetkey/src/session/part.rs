@@ -14,13 +14,12 @@ use valetkey_proto::{
     },
 };
 
-use super::Session;
+use super::{Grant, Session};
 use crate::{client::Wishes, remembered::Remembered, sync::Mutex};
 
-/// What of a grant a session is for: all of it, or what was asked for.
-#[derive(Default)]
+/// What of a grant a session is for, if it is not for all of it.
 pub(super) struct Part {
-    requested: Option<Requested>,
+    requested: Requested,
     /// Why the server gives no tokens for it, and until when it is not asked again.
     refusal: Remembered,
 }
@@ -33,28 +32,31 @@ pub(super) struct Parts(Mutex<Vec<Weak<Part>>>);
 const REFUSED: Duration = Duration::from_secs(60);
 
 impl Part {
-    pub(super) fn requested(&self) -> Option<&Requested> {
-        self.requested.as_ref()
+    pub(super) fn requested(&self) -> &Requested {
+        &self.requested
     }
+}
 
-    /// The tokens of a record for this part.
-    pub(super) fn tokens<'a>(&self, record: &'a TokenRecord) -> Option<&'a Arc<TokenSet>> {
-        match &self.requested {
-            None => Some(record.tokens()),
-            Some(part) => record.part(part),
-        }
+/// The tokens of a record for this part, or for all.
+pub(super) fn tokens_for<'a>(part: Option<&Part>, record: &'a TokenRecord) -> Option<&'a Arc<TokenSet>> {
+    match part {
+        None => Some(record.tokens()),
+        Some(part) => record.part(part.requested()),
     }
+}
 
-    /// Takes note of a failure, if it is about this part alone.
-    pub(super) fn note(&self, error: &Error, now: Timestamp) {
+impl Grant {
+    /// Takes note of a failure, if it is about what was asked for alone: this part, or all.
+    pub(super) fn note_refusal(&self, part: Option<&Part>, error: &Error, now: Timestamp) {
         if is_of_a_part(error) {
-            self.refusal.remember(error, now, REFUSED);
+            part.map_or_else(|| &self.rare().refusal, |part| &part.refusal).remember(error, now, REFUSED);
         }
     }
 
-    /// Why the server is not asked for it now.
-    pub(super) fn refusal(&self, now: Timestamp) -> Option<Error> {
-        self.refusal.failure(now).map(|(error, _)| error)
+    /// Why the server is not asked for this now.
+    pub(super) fn refusal(&self, part: Option<&Part>, now: Timestamp) -> Option<Error> {
+        let known = part.map(|part| &part.refusal).or_else(|| self.rare.get().map(|rare| &rare.refusal));
+        known?.failure(now).map(|(error, _)| error)
     }
 }
 
@@ -63,9 +65,9 @@ impl Parts {
     fn part(&self, requested: Requested) -> Arc<Part> {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.retain(|part| part.strong_count() > 0);
-        let known = parts.iter().filter_map(Weak::upgrade).find(|part| part.requested() == Some(&requested));
+        let known = parts.iter().filter_map(Weak::upgrade).find(|part| *part.requested() == requested);
         known.unwrap_or_else(|| {
-            let part = Arc::new(Part { requested: Some(requested), refusal: Remembered::default() });
+            let part = Arc::new(Part { requested, refusal: Remembered::default() });
             parts.push(Arc::downgrade(&part));
             part
         })
@@ -146,7 +148,7 @@ impl Narrow {
     /// as it was. `Config`: as [`Scope::parse`](valetkey_proto::oauth2::Scope::parse) and
     /// [`ResourceIndicator::parse`](valetkey_proto::oauth2::ResourceIndicator::parse).
     pub fn session(self) -> Result<Session> {
-        let whole = self.session.0.tokens.get().filter(|_| self.session.is_users());
+        let whole = self.session.tokens.get().filter(|_| self.session.is_users());
         let whole = whole.ok_or_else(|| Error::new(ErrorKind::Usage, Reason::MissingRefreshToken))?;
         let mut part = self.wishes.requested()?;
         if part.resources().is_empty() {
@@ -155,8 +157,8 @@ impl Narrow {
                 part = part.with_resource(resource.clone())?;
             }
         }
-        let part = self.session.0.parts.part(part);
-        Ok(Session(self.session.0, part))
+        let part = Some(self.session.grant.rare().parts.part(part));
+        Ok(Session { part, ..self.session })
     }
 }
 

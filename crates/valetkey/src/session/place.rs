@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,13 +13,18 @@ use futures_util::future::{Either, select};
 use valetkey_http::Backend;
 use valetkey_proto::{
     Error, ErrorKind, Reason, Result,
-    oauth2::token::{
-        TokenRecord,
-        refresh::{Ended, Entry, Manner, Report, Standing},
+    oauth2::{
+        client::ClientId,
+        server::Issuer,
+        token::{
+            TokenRecord,
+            refresh::{Ended, Entry, Manner, Report, Standing},
+        },
     },
 };
 
 use crate::{
+    client::Client,
     store::{Owner, Put, Store, StoreKey},
     sync::{Mutex, MutexGuard},
 };
@@ -40,12 +48,22 @@ impl Default for State {
     }
 }
 
-/// A store, and what the grant is called there.
+/// The store of a client's grants.
+pub(crate) struct Shelf {
+    pub(crate) store: Arc<dyn Store>,
+    issuer: Issuer,
+    client: ClientId,
+    /// Who takes leases there; each session by a number of its own.
+    owner: Result<Owner>,
+    next: AtomicU64,
+}
+
+/// One account's grant in a store, and who takes its lease.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) key: StoreKey,
-    pub(crate) owner: Owner,
+    shelf: Arc<Shelf>,
+    pub(crate) account: Arc<str>,
+    number: u64,
 }
 
 /// How long a lease lasts unless it is kept up. Longer than a request, so that one that is kept up late is still there.
@@ -80,8 +98,8 @@ impl Place {
     }
 
     pub(super) async fn lease(&self) -> Result<Report<TokenRecord>> {
-        let Some(Shared { store, key, owner }) = self.store() else { return Ok(Report::Leased) };
-        let is_ours = store.lease(&key, &owner, LEASE).await?;
+        let Some(shared) = self.store() else { return Ok(Report::Leased) };
+        let is_ours = shared.shelf.store.lease(&shared.key(), &shared.owner()?, LEASE).await?;
         Ok(if is_ours { Report::Leased } else { Report::Held })
     }
 
@@ -120,8 +138,10 @@ impl Place {
 
     /// Gives the lease back; if that fails, it ends by itself.
     pub(super) async fn release(&self) {
-        if let Some(Shared { store, key, owner }) = self.store() {
-            let _ = store.release(&key, &owner).await;
+        if let Some(shared) = self.store()
+            && let Ok(owner) = shared.owner()
+        {
+            let _ = shared.shelf.store.release(&shared.key(), &owner).await;
         }
     }
 
@@ -141,9 +161,41 @@ impl Place {
     }
 }
 
+impl Shelf {
+    pub(crate) fn new(store: Arc<dyn Store>, client: &Client) -> Self {
+        let owner = Owner::new(client.runtime().env().random);
+        let (issuer, client) = (client.issuer().clone(), client.id().clone());
+        Self { store, issuer, client, owner, next: AtomicU64::new(0) }
+    }
+
+    /// The grant of this account, for one session.
+    pub(crate) fn shared(self: &Arc<Self>, account: &str) -> Shared {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Shared { shelf: Arc::clone(self), account: account.into(), number }
+    }
+
+    pub(crate) fn key(&self, account: &str) -> StoreKey {
+        StoreKey::grant(&self.issuer, &self.client, account)
+    }
+
+    /// The accounts of which there is a record.
+    pub(crate) async fn accounts(&self) -> Result<Vec<String>> {
+        let keys = self.store.list(&StoreKey::prefix(&self.issuer, &self.client)).await?;
+        Ok(keys.iter().filter_map(StoreKey::account).collect())
+    }
+}
+
 impl Shared {
+    fn key(&self) -> StoreKey {
+        self.shelf.key(&self.account)
+    }
+
+    fn owner(&self) -> Result<Owner> {
+        self.shelf.owner.as_ref().map(|owner| owner.numbered(self.number)).map_err(Error::clone)
+    }
+
     pub(crate) async fn load(&self) -> Result<Option<GrantEntry>> {
-        let Some(stored) = self.store.load(&self.key).await? else { return Ok(None) };
+        let Some(stored) = self.shelf.store.load(&self.key()).await? else { return Ok(None) };
         let (record, standing) =
             TokenRecord::parse_shared(stored.text.expose()).map_err(|error| self.unreadable(error))?;
         self.check(&record)?;
@@ -153,10 +205,9 @@ impl Shared {
 
     /// Whether a record is the one of this name, and nobody has moved it here.
     fn check(&self, record: &TokenRecord) -> Result<()> {
-        let account = self.key.account().unwrap_or_default();
-        let reason = if StoreKey::grant(record.issuer(), record.client(), &account) != self.key {
+        let reason = if record.check(&self.shelf.issuer, &self.shelf.client).is_err() {
             Reason::IssuerMismatch
-        } else if record.account().is_some_and(|own| own != account) {
+        } else if record.account().is_some_and(|own| own != &*self.account) {
             Reason::Malformed
         } else {
             return Ok(());
@@ -168,15 +219,16 @@ impl Shared {
 
     /// What to do about a record.
     fn unreadable(&self, error: Error) -> Error {
-        let (name, what) = (self.key.as_str(), error.detail().unwrap_or_default());
-        let detail = format!("{name} is {what}; it is left as it is: move it away to sign in anew");
+        let (name, what) = (self.key(), error.detail().unwrap_or_default());
+        let detail =
+            format!("{} is {what}; it is left as it is: move it away to sign in anew", name.as_str());
         error.with_detail(detail)
     }
 
     pub(crate) async fn put(&self, entry: &GrantEntry) -> Result<Put> {
-        let record = entry.record.clone().with_account(self.key.account().as_deref());
+        let record = entry.record.clone().with_account(Some(&self.account));
         let text = record.to_shared_text(entry.standing);
-        self.store.put(&self.key, entry.generation, &text, None).await
+        self.shelf.store.put(&self.key(), entry.generation, &text, None).await
     }
 
     /// Marks that the grant has ended, whatever others write meanwhile, and returns what it was; `None` if it had ended, or
@@ -201,7 +253,7 @@ impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.state() {
             State::Own(_) => f.write_str("Own"),
-            State::Shared(shared) => f.debug_tuple("Shared").field(&shared.key).finish(),
+            State::Shared(shared) => f.debug_tuple("Shared").field(&shared.key()).finish(),
         }
     }
 }

@@ -22,13 +22,13 @@ use valetkey_proto::{
 };
 
 use super::{
+    Grant,
     event::{Anomaly, Observer, SessionEvent},
-    keeping::Keeping,
     live::{Live, is_same},
-    part::{Part, is_of_a_part},
-    place::{GrantEntry, Place},
+    part::{Part, is_of_a_part, tokens_for},
+    place::GrantEntry,
 };
-use crate::client::{Client, Relation};
+use crate::client::Relation;
 
 /// How new tokens are got.
 #[derive(Clone)]
@@ -51,14 +51,9 @@ pub(crate) trait Asking: Send + Sync {
 
 /// One renewal.
 pub(super) struct Work {
-    pub(super) client: Client,
-    pub(super) renewal: Renewal,
+    pub(super) grant: Arc<Grant>,
     pub(super) present: Option<Arc<Live>>,
-    pub(super) part: Arc<Part>,
-    pub(super) place: Arc<Place>,
-    pub(super) keeping: Arc<Keeping>,
-    pub(super) observer: Arc<dyn Observer>,
-    pub(super) dpop: Option<Dpop>,
+    pub(super) part: Option<Arc<Part>>,
     pub(super) follows_refusal: bool,
 }
 
@@ -73,46 +68,62 @@ const ADOPTIONS: u8 = 3;
 
 impl Work {
     pub(super) async fn run(self) -> Result<Live> {
-        if !matches!(self.renewal, Renewal::SelfSigned(_))
-            && let Some(error) = self.client.busy()
+        if !matches!(self.grant.renewal, Renewal::SelfSigned(_))
+            && let Some(error) = self.grant.client.busy()
         {
             return Err(error);
         }
-        let outcome = match (&self.renewal, &self.present) {
-            (Renewal::RefreshToken, Some(present)) => self.transact(present.entry.clone()).await,
+        let outcome = match (&self.grant.renewal, &self.present) {
+            (Renewal::RefreshToken, Some(present)) => self.transact(present.entry()).await,
             (Renewal::RefreshToken, None) => Err(missing()),
             (Renewal::Asking(_) | Renewal::SelfSigned(_), _) => self.ask_anew().await,
         };
         if let Err(error) = &outcome {
-            self.part.note(error, self.client.runtime().now());
-            self.client.note_busy(error);
+            let now = self.grant.client.runtime().now();
+            self.grant.note_refusal(self.part(), error, now);
+            self.grant.client.note_busy(error);
             let event = match error.advice() {
                 Advice::Reauthorize => SessionEvent::ReauthorizationRequired { error: error.clone() },
                 _ => SessionEvent::RenewalFailed { error: error.clone() },
             };
-            self.observer.event(&event);
+            self.observer().event(&event);
         }
         outcome
     }
 
+    fn part(&self) -> Option<&Part> {
+        self.part.as_deref()
+    }
+
+    /// What is asked for, if it is not all that was granted.
+    fn requested(&self) -> Option<&Requested> {
+        self.part().map(Part::requested)
+    }
+
+    fn observer(&self) -> &Arc<dyn Observer> {
+        self.grant.client.observer()
+    }
+
     fn backend(&self) -> &Arc<dyn Backend> {
-        self.client.runtime().backend()
+        self.grant.client.runtime().backend()
     }
 
     /// Tokens of a grant that can be asked for as often as one likes.
     async fn ask_anew(&self) -> Result<Live> {
-        let tokens = match &self.renewal {
-            Renewal::Asking(asking) => asking.fetch(self.dpop.as_ref()).await?,
-            Renewal::SelfSigned(assertion) => self.client.sign_token(assertion).await?,
+        let tokens = match &self.grant.renewal {
+            Renewal::Asking(asking) => asking.fetch(self.grant.dpop.as_ref()).await?,
+            Renewal::SelfSigned(assertion) => self.grant.client.sign_token(assertion).await?,
             Renewal::RefreshToken => return Err(missing()),
         };
         let entry = match &self.present {
             Some(present) => Entry {
-                generation: present.entry.generation + 1,
+                generation: present.entry().generation + 1,
                 standing: Standing::Idle,
-                record: present.entry.record.renewed(tokens),
+                record: present.record.renewed(tokens),
             },
-            None => Entry { generation: 1, standing: Standing::Idle, record: self.client.record(tokens) },
+            None => {
+                Entry { generation: 1, standing: Standing::Idle, record: self.grant.client.record(tokens) }
+            }
         };
         Ok(self.land(entry, true).await)
     }
@@ -120,20 +131,20 @@ impl Work {
     /// Does what the transaction says until it is over.
     async fn transact(&self, mut held: GrantEntry) -> Result<Live> {
         for _ in 0..ADOPTIONS {
-            let mut refresh = Refresh::new(held, self.place.manner(self.client.manner()));
+            let mut refresh = Refresh::new(held, self.grant.place.manner(self.grant.client.manner()));
             let (mut report, mut failure) = (Report::Go, None);
             let outcome = loop {
-                let done = match refresh.step(report, self.client.runtime().now()) {
+                let done = match refresh.step(report, self.grant.client.runtime().now()) {
                     Deed::Done(outcome) => break outcome,
                     Deed::Lease => {
                         // It begins anew: what came before is not why it fails, if it does.
                         failure = None;
-                        self.place.lease().await
+                        self.grant.place.lease().await
                     }
-                    Deed::Load => self.place.load().await,
-                    Deed::Put(entry) => self.place.put(entry).await,
+                    Deed::Load => self.grant.place.load().await,
+                    Deed::Put(entry) => self.grant.place.put(entry).await,
                     Deed::Wait(time) => {
-                        self.place.holding(self.backend().sleep(time), self.backend()).await;
+                        self.grant.place.holding(self.backend().sleep(time), self.backend()).await;
                         Ok(Report::Go)
                     }
                     Deed::Ask(record, window) => match self.ask_held(&record, window).await {
@@ -149,7 +160,7 @@ impl Work {
                     Report::StoreFailed
                 });
             };
-            self.place.release().await;
+            self.grant.place.release().await;
             match outcome {
                 Outcome::Adopted(entry) if !self.is_served_by(&entry) => held = entry,
                 outcome => return self.conclude(outcome, failure).await,
@@ -160,28 +171,28 @@ impl Work {
 
     /// Whether what others renewed is what is wanted: it may be too old already, or for another part.
     fn is_served_by(&self, entry: &GrantEntry) -> bool {
-        let now = self.client.runtime().now();
+        let now = self.grant.client.runtime().now();
         let present = self.present_tokens();
-        self.part.tokens(&entry.record).is_some_and(|tokens| {
+        tokens_for(self.part(), &entry.record).is_some_and(|tokens| {
             !tokens.is_stale(now) && present.is_none_or(|present| !is_same(present, tokens))
         })
     }
 
     /// What was found wanting.
     fn present_tokens(&self) -> Option<&Arc<TokenSet>> {
-        self.present.as_ref().and_then(|present| self.part.tokens(&present.entry.record))
+        self.present.as_ref().and_then(|present| tokens_for(self.part(), &present.record))
     }
 
     /// What is in use now.
     fn live(&self, entry: GrantEntry, dpop: Option<Dpop>) -> Live {
-        let live = Live::new(&self.client, entry, dpop).in_place_of(self.present.as_deref());
-        live.got_for(&self.part, self.follows_refusal)
+        let live = Live::new(&self.grant.client, entry, dpop).in_place_of(self.present.as_deref());
+        live.got_for(self.part(), self.follows_refusal)
     }
 
     async fn conclude(&self, outcome: Outcome<TokenRecord>, failure: Option<Error>) -> Result<Live> {
         match outcome {
             Outcome::Adopted(entry) => {
-                self.observer.event(&SessionEvent::Adopted { generation: entry.record.generation() });
+                self.observer().event(&SessionEvent::Adopted { generation: entry.record.generation() });
                 let dpop = self.key_of(entry.record.tokens())?;
                 Ok(self.live(entry, dpop))
             }
@@ -189,7 +200,7 @@ impl Work {
             Outcome::Orphaned(record) => {
                 // Whoever logged out could not know of them.
                 if let Some(token) = record.tokens().refresh_token() {
-                    let _ = self.client.revoke(token).await;
+                    let _ = self.grant.client.revoke(token).await;
                 }
                 Err(ended(Ended::LoggedOut, None))
             }
@@ -202,18 +213,18 @@ impl Work {
     /// Has what is new kept, then lets it be used: whoever gets it may rely on its being kept.
     async fn land(&self, entry: GrantEntry, is_written: bool) -> Live {
         let generation = entry.record.generation();
-        if let (Some(before), Some(now)) = (self.present_tokens(), self.part.tokens(&entry.record)) {
+        if let (Some(before), Some(now)) = (self.present_tokens(), tokens_for(self.part(), &entry.record)) {
             if before.scope().scope() != now.scope().scope() {
-                self.observer.event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
+                self.observer().event(&SessionEvent::Anomaly(Anomaly::ScopeChanged));
             }
             if before.authorization_details() != now.authorization_details() {
-                self.observer.event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
+                self.observer().event(&SessionEvent::Anomaly(Anomaly::DetailsChanged));
             }
         }
-        if !self.keeping.keep(&entry.record, self.backend()).await || !is_written {
-            self.observer.event(&SessionEvent::NotKept { generation });
+        if !self.grant.keep(&entry.record).await || !is_written {
+            self.observer().event(&SessionEvent::NotKept { generation });
         }
-        self.observer.event(&SessionEvent::Renewed { generation });
+        self.observer().event(&SessionEvent::Renewed { generation });
         // They were got with it.
         let dpop = self.key_of(entry.record.tokens()).ok().flatten();
         self.live(entry, dpop)
@@ -221,10 +232,10 @@ impl Work {
 
     /// Asks the server, and keeps the lease up as long as that takes.
     async fn ask_held(&self, record: &TokenRecord, window: Window) -> Result<TokenRecord, Failed> {
-        let asked = self.place.holding(self.ask(record, window), self.backend()).await;
+        let asked = self.grant.place.holding(self.ask(record, window), self.backend()).await;
         asked.map_err(|failed| match failed.report {
             // Nobody drove this on, or the machine slept: another may have the lease by now, and have asked.
-            Report::Unspent if !window.contains(self.client.runtime().now()) => {
+            Report::Unspent if !window.contains(self.grant.client.runtime().now()) => {
                 Failed { report: Report::Late, ..failed }
             }
             _ => failed,
@@ -234,7 +245,7 @@ impl Work {
     /// Asks the server once, by the refresh token of this record.
     async fn ask(&self, record: &TokenRecord, window: Window) -> Result<TokenRecord, Failed> {
         let (relation, response) = self.exchange(record, window).await.map_err(Failed::of)?;
-        let renewed = match self.part.requested() {
+        let renewed = match self.requested() {
             None => record.tokens().renewed(&response).map(|tokens| record.renewed(tokens)),
             Some(part) => record.renewed_for(part, &response),
         };
@@ -243,7 +254,7 @@ impl Work {
             Reason::TokenNotBound => Failed { report: Report::Worthless, error },
             _ => Failed { report: Report::Lost, error: error.with_reason(Reason::OutcomeUnknown) },
         })?;
-        match self.client.refreshed(&relation, &response, record.tokens()).await {
+        match self.grant.client.refreshed(&relation, &response, record.tokens()).await {
             Ok(Some(id_token)) => {
                 let tokens = (**renewed.tokens()).clone().with_id_token(id_token);
                 Ok(renewed.with_tokens(tokens))
@@ -253,7 +264,7 @@ impl Work {
             Err(error)
                 if matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Server) =>
             {
-                self.observer.event(&SessionEvent::Anomaly(Anomaly::IdentityNotRenewed(error.reason())));
+                self.observer().event(&SessionEvent::Anomaly(Anomaly::IdentityNotRenewed(error.reason())));
                 Ok(renewed)
             }
             // Another's tokens are worse than none.
@@ -263,10 +274,10 @@ impl Work {
 
     async fn exchange(&self, record: &TokenRecord, window: Window) -> Result<(Arc<Relation>, TokenResponse)> {
         let refresh_token = record.tokens().refresh_token().ok_or_else(missing)?.clone();
-        let relation = self.client.relation().await?;
+        let relation = self.grant.client.relation().await?;
         let grant = RefreshTokenGrant::new(relation.server(), refresh_token)?;
-        let mut grant = grant.with_strictness(self.client.strictness());
-        let part = self.part.requested();
+        let mut grant = grant.with_strictness(self.grant.client.strictness());
+        let part = self.requested();
         // For the same APIs as before: left out, some servers take it for all that were ever granted (RFC 8707 §2.2).
         for resource in part.unwrap_or_else(|| record.tokens().requested()).resources() {
             grant = grant.with_resource(resource.clone())?;
@@ -279,22 +290,22 @@ impl Work {
             grant = grant.with_authorization_details(details.clone())?;
         }
         let dpop = self.key_of(record.tokens())?;
-        let response = self.client.call_within(window, &relation, grant, dpop).await;
+        let response = self.grant.client.call_within(window, &relation, grant, dpop).await;
         let response = response.map_err(lost_or_not)?;
         Ok((relation, response))
     }
 
     /// The key that tokens are bound to: another than before, if the user has signed in anew elsewhere.
     fn key_of(&self, tokens: &TokenSet) -> Result<Option<Dpop>> {
-        match (&self.dpop, tokens.key()) {
+        match (&self.grant.dpop, tokens.key()) {
             (Some(dpop), Some(kept)) if dpop.kept() == kept => Ok(Some(dpop.clone())),
-            _ => self.client.key_of(tokens),
+            _ => self.grant.client.key_of(tokens),
         }
     }
 
     /// One to five seconds: whatever broke the connection may pass.
     fn moment(&self) -> Duration {
-        Duration::from_millis(1000 + u64::from(self.client.runtime().draw()) * 4000 / 255)
+        Duration::from_millis(1000 + u64::from(self.grant.client.runtime().draw()) * 4000 / 255)
     }
 }
 

@@ -42,8 +42,8 @@ impl Session {
     /// token, mostly, which is then good until it expires. `Server`, `Transport`, `Timeout`: the tokens are as good as before
     /// to whoever has them.
     pub async fn revoke(&self) -> Result<()> {
-        self.0.is_closed.store(true, Ordering::Relaxed);
-        let kept = match self.0.place.store() {
+        self.grant.is_closed.store(true, Ordering::Relaxed);
+        let kept = match self.grant.place.store() {
             // Others share it: they hear of it before the server does.
             Some(shared) => shared.end(Ended::LoggedOut).await?,
             None => None,
@@ -54,17 +54,17 @@ impl Session {
     /// Has the server revoke these tokens, which are what a store had, and its own, if these are others: somebody else may have
     /// renewed them, or signed in again. It is closed from now on.
     pub(crate) async fn revoke_with(&self, kept: Option<&TokenRecord>) -> Result<()> {
-        self.0.is_closed.store(true, Ordering::Relaxed);
+        self.grant.is_closed.store(true, Ordering::Relaxed);
         let closed = Error::new(ErrorKind::Usage, Reason::SessionClosed);
-        let live = self.0.tokens.shut(closed).await;
-        if matches!(self.0.renewal, Renewal::SelfSigned(_)) {
+        let live = self.tokens.shut(closed).await;
+        if matches!(self.grant.renewal, Renewal::SelfSigned(_)) {
             // The server has never seen it.
             return Ok(());
         }
-        let records = kept.into_iter().chain(live.as_ref().map(|live| &live.entry.record));
+        let records = kept.into_iter().chain(live.as_ref().map(|live| &live.record));
         let mut revoked = Ok(());
         for token in tokens_of(records) {
-            revoked = revoked.and(self.0.client.revoke(token).await);
+            revoked = revoked.and(self.grant.client.revoke(token).await);
         }
         revoked
     }

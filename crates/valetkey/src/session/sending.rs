@@ -92,7 +92,7 @@ impl Session {
 
     async fn exchange(&self, request: Request) -> Result<Response> {
         let may_replay = request.extensions().get::<NoReplay>().is_none();
-        let mut request = ResourceRequest::new(request).with_max_body(self.0.client.max_api_body());
+        let mut request = ResourceRequest::new(request).with_max_body(self.grant.client.max_api_body());
         if !may_replay {
             request = request.sent_once();
         }
@@ -102,7 +102,7 @@ impl Session {
     }
 
     async fn answer(&self, request: &ResourceRequest, may_replay: bool) -> Result<Response> {
-        let runtime = self.0.client.runtime();
+        let runtime = self.grant.client.runtime();
         let used = self.usable().await?;
         let call =
             |used: &InUse| Call::new(request, Arc::clone(&used.party)).with_dpop(used.live.dpop.clone());
@@ -120,7 +120,7 @@ impl Session {
         if response.status() != StatusCode::UNAUTHORIZED {
             used.accept();
         } else if !used.may_be_refused(runtime.now()) {
-            self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
+            self.grant.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
         }
         Ok(response)
     }
@@ -149,7 +149,7 @@ impl Session {
     ///
     /// As [`send`](Self::send) before it sends.
     pub async fn attach<B>(&self, request: &mut http::Request<B>) -> Result<Attached> {
-        if !self.0.client.origins().iter().any(|origin| origin.is_of(request.uri())) {
+        if !self.grant.client.origins().iter().any(|origin| origin.is_of(request.uri())) {
             return Err(Error::new(ErrorKind::Usage, Reason::OriginNotAllowed));
         }
         let ours = request.extensions().get::<Ours>().cloned();
@@ -194,7 +194,7 @@ impl Session {
         }
         let uri = request.uri().clone();
         let proof = Proof::new(dpop, request.method().clone(), uri.clone(), token.clone());
-        let proof = run(proof, self.0.client.runtime()).await?;
+        let proof = run(proof, self.grant.client.runtime()).await?;
         let proven = Proven { uri, challenged: known.map(|known| known.challenged).unwrap_or_default() };
         request.headers_mut().insert(DPOP, proof);
         request.extensions_mut().insert(proven.clone());
@@ -242,7 +242,7 @@ impl Session {
         // One that has expired under way is refused for that.
         let now = self.now();
         if used.is_usable(now) && !used.may_be_refused(now.into()) {
-            self.0.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
+            self.grant.client.observer().event(&SessionEvent::Anomaly(Anomaly::NewTokenRefused));
             return Ok(Verdict::Final);
         }
         match self.renew(Some(used), true).await {

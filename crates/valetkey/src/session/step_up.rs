@@ -59,20 +59,20 @@ impl Session {
     pub fn step_up<B>(&self, response: &http::Response<B>) -> Result<Option<Authorize>> {
         let Some(demand) = Demand::of(response)? else { return Ok(None) };
         let out_of_turn = |detail| Error::new(ErrorKind::Usage, Reason::OutOfTurn).with_detail(detail);
-        if !matches!(self.0.renewal, Renewal::RefreshToken) {
+        if !matches!(self.grant.renewal, Renewal::RefreshToken) {
             return Err(out_of_turn("no user signed in"));
         }
         let record = self.record().ok_or_else(|| out_of_turn("no tokens"))?;
         let operation = response.extensions().get().cloned().unwrap_or_else(Operation::any);
-        let step_up = StepUp::new(&demand, record.tokens(), &operation, &self.0.client.runtime().env())?;
-        Ok(Some(Authorize::after(self.0.client.clone(), step_up)))
+        let step_up = StepUp::new(&demand, record.tokens(), &operation, &self.grant.client.runtime().env())?;
+        Ok(Some(Authorize::after(self.grant.client.clone(), step_up)))
     }
 
     /// Takes note of the answer to a request that you sent yourself: one that may want more is marked by what it answers, for
     /// [`step_up`](Self::step_up), and what succeeds after a step-up is no longer counted. [`send`](Self::send) does it by
     /// itself.
     pub async fn note<B>(&self, method: &Method, uri: &Uri, response: &mut http::Response<B>) {
-        let operation = || Operation::of(method, uri, &self.0.client.runtime().env());
+        let operation = || Operation::of(method, uri, &self.grant.client.runtime().env());
         match response.status().as_u16() {
             401 | 403 => drop(response.extensions_mut().insert(operation())),
             200..=399 if self.was_stepped_up() => self.succeed(operation()).await,
@@ -81,7 +81,7 @@ impl Session {
     }
 
     fn was_stepped_up(&self) -> bool {
-        self.0.tokens.peek().as_ref().is_some_and(|live| live.tokens().requested().was_stepped_up())
+        self.tokens.peek().as_ref().is_some_and(|live| live.tokens().requested().was_stepped_up())
     }
 
     /// Forgets that the user was asked for more, where the session's tokens are kept, too.
@@ -89,7 +89,7 @@ impl Session {
         let is_counted =
             self.record().is_some_and(|record| record.tokens().without_step_ups(&operation).is_some());
         if is_counted {
-            self.0.succeeded.lock().unwrap_or_else(PoisonError::into_inner).insert(operation);
+            self.grant.rare().succeeded.lock().unwrap_or_else(PoisonError::into_inner).insert(operation);
             // If it cannot be kept, the user is asked less often.
             let _ = self.keep_present().await;
         }
@@ -100,7 +100,8 @@ impl Session {
         if !record.tokens().requested().was_stepped_up() {
             return record;
         }
-        let succeeded = self.0.succeeded.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(rare) = self.grant.rare.get() else { return record };
+        let succeeded = rare.succeeded.lock().unwrap_or_else(PoisonError::into_inner);
         succeeded.iter().fold(record, |record, operation| match record.tokens().without_step_ups(operation) {
             Some(tokens) => record.with_tokens(tokens),
             None => record,

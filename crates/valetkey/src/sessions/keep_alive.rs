@@ -7,7 +7,7 @@ use valetkey_http::Backend;
 use valetkey_proto::{Error, Result, Timestamp, oauth2::token::refresh::Standing};
 
 use super::Sessions;
-use crate::{session::SessionEvent, store::StoreKey};
+use crate::session::SessionEvent;
 
 /// How grants that nobody uses are kept alive.
 #[must_use]
@@ -77,9 +77,8 @@ impl Sessions {
 
     /// Looks through the store once.
     async fn renew_idle(&self, how: KeepAlive) -> Result<()> {
-        let keys = self.store.list(&StoreKey::prefix(self.client.issuer(), self.client.id())).await?;
-        let renewals = stream::iter(keys).map(|key| async move {
-            let Some(account) = key.account() else { return };
+        let accounts = self.shelf.accounts().await?;
+        let renewals = stream::iter(accounts).map(|account| async move {
             if let Err(error) = self.renew_if_idle(&account, how).await {
                 self.tell(error);
             }
@@ -89,7 +88,7 @@ impl Sessions {
     }
 
     async fn renew_if_idle(&self, account: &str, how: KeepAlive) -> Result<()> {
-        let Some(entry) = self.shared(account)?.load().await? else { return Ok(()) };
+        let Some(entry) = self.shelf.shared(account).load().await? else { return Ok(()) };
         let record = &entry.record;
         let is_alive =
             !matches!(entry.standing, Standing::Ended(_)) && record.tokens().refresh_token().is_some();

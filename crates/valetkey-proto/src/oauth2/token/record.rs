@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
@@ -53,10 +52,10 @@ pub struct TokenRecord {
     generation: u64,
     tokens: Arc<TokenSet>,
     /// Access tokens for parts of what was granted.
-    parts: Vec<Arc<TokenSet>>,
+    parts: Box<[Arc<TokenSet>]>,
     account: Option<Arc<str>>,
     /// The text it was read from, if that has members which are not known here.
-    others: Option<Bytes>,
+    others: Option<Arc<Wiped<Vec<u8>>>>,
 }
 
 /// What sealed texts of this kind are for.
@@ -92,7 +91,7 @@ impl TokenRecord {
     /// The tokens that this client holds of this issuer, renewed `generation` times.
     #[must_use]
     pub fn new(issuer: Issuer, client: ClientId, generation: u64, tokens: TokenSet) -> Self {
-        let (tokens, parts) = (Arc::new(tokens), Vec::new());
+        let (tokens, parts) = (Arc::new(tokens), Box::default());
         Self { issuer, client, generation, tokens, parts, account: None, others: None }
     }
 
@@ -157,14 +156,14 @@ impl TokenRecord {
             return Err(malformed()
                 .with_detail("a token record of a newer version, for which this program is too old"));
         }
-        let others = has_others.then(|| crate::secret::wiped(text.as_bytes().to_vec()));
+        let others = has_others.then(|| Arc::new(Wiped::new(text.as_bytes().to_vec())));
         let standing = wire.standing().ok_or_else(malformed)?;
         Ok((Self::of_wire(wire, others).ok_or_else(malformed)?, standing))
     }
 
-    fn of_wire(wire: Wire<'_>, others: Option<Bytes>) -> Option<Self> {
+    fn of_wire(wire: Wire<'_>, others: Option<Arc<Wiped<Vec<u8>>>>) -> Option<Self> {
         let key = KeptKey::of_members(&wire.v?, wire.dpop_jkt.as_deref(), wire.dpop_key.as_deref())?;
-        let parts = part::read_all(wire.parts, key.as_ref())?;
+        let parts = part::read_all(wire.parts, key.as_ref())?.into();
         let told = Told {
             is_whole: true,
             access_token: wire.access_token?,
@@ -326,7 +325,7 @@ impl TokenRecord {
     }
 
     pub(super) fn with_parts(mut self, parts: Vec<Arc<TokenSet>>) -> Self {
-        self.parts = parts;
+        self.parts = parts.into();
         self
     }
 }
@@ -398,6 +397,8 @@ impl fmt::Debug for TokenRecord {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use bytes::Bytes;
 
     use super::*;
     use crate::{
