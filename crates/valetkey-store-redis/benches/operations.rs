@@ -4,15 +4,14 @@
 
 #[path = "../../../benches/stores/beside.rs"]
 mod beside;
+#[path = "../src/scripts.rs"]
+mod scripts;
 #[path = "../../../benches/goals/stopwatch.rs"]
 mod stopwatch;
 
 use std::{
     env,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -25,14 +24,6 @@ use valetkey::{
 use valetkey_store_redis::RedisStore;
 
 use beside::{CALLERS, TEXT, compare};
-
-/// Writes a value if the one that is there begins so.
-static WRITE: LazyLock<redis::Script> = LazyLock::new(|| {
-    redis::Script::new(
-        "if redis.call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then return 0 end
-         redis.call('SET', KEYS[1], ARGV[2]) return 1",
-    )
-});
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -77,25 +68,27 @@ async fn all(url: &str) {
     };
     compare("put, and SET", &put, async |at| ask(raw, redis::cmd("SET").arg(name(at)).arg(text)).await).await;
     // What a write by comparison costs whoever asks for it.
-    compare("put, and a script that compares and writes", &put, async |at| {
-        let mut script = WRITE.key(name(at));
-        script.arg(text.get(..8)).arg(text);
-        let written: i64 = script.invoke_async(&mut raw.clone()).await.expect("an answer");
-        assert_eq!(written, 1);
+    compare("put, and its script by the client alone", &put, async |at| {
+        let mut script = scripts::PUT.key(name(at));
+        script.arg(text.get(..8)).arg(text).arg("");
+        run(raw, &script).await;
     })
     .await;
-    compare(
-        "lease and release, and SET NX PX and DEL",
-        async |at| {
-            assert!(store.lease(&key(at), owner, LEASE).await.expect("leased"));
-            store.release(&key(at), owner).await.expect("released");
-        },
-        async |at| {
-            let name = format!("bench:raw-lease:{at}");
-            ask(raw, redis::cmd("SET").arg(&name).arg(owner.as_str()).arg("NX").arg("PX").arg(30_000)).await;
-            ask(raw, redis::cmd("DEL").arg(&name)).await;
-        },
-    )
+    let lease = async |at: usize| {
+        assert!(store.lease(&key(at), owner, LEASE).await.expect("leased"));
+        store.release(&key(at), owner).await.expect("released");
+    };
+    let lease_name = &|at: usize| format!("bench:raw-lease:{at}");
+    compare("lease and release, and SET NX PX and DEL", &lease, async |at| {
+        let name = lease_name(at);
+        ask(raw, redis::cmd("SET").arg(&name).arg(owner.as_str()).arg("NX").arg("PX").arg(30_000)).await;
+        ask(raw, redis::cmd("DEL").arg(&name)).await;
+    })
+    .await;
+    compare("lease and release, and their scripts", &lease, async |at| {
+        run(raw, scripts::LEASE.key(lease_name(at)).arg(owner.as_str()).arg(30_000)).await;
+        run(raw, scripts::DELETE.key(lease_name(at)).arg(owner.as_str())).await;
+    })
     .await;
     for at in 0..CALLERS {
         store.take(&key(at)).await.expect("taken");
@@ -105,4 +98,9 @@ async fn all(url: &str) {
 
 async fn ask(raw: &MultiplexedConnection, command: &mut redis::Cmd) {
     let () = command.query_async(&mut raw.clone()).await.expect("an answer");
+}
+
+async fn run(raw: &MultiplexedConnection, script: &redis::ScriptInvocation<'_>) {
+    let done: i64 = script.invoke_async(&mut raw.clone()).await.expect("an answer");
+    assert_eq!(done, 1);
 }
