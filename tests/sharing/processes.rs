@@ -14,7 +14,6 @@ use std::{
 
 use valetkey::store::{Owner, Store, StoreKey};
 use valetkey_http::block_on;
-use valetkey_proto::random::{RandomFailed, SecureRandom};
 
 use crate::child::{Orders, Word};
 
@@ -128,7 +127,7 @@ impl Processes {
         for (process, word) in self.words.try_iter() {
             if let Word::Leases { key, owner } = &word {
                 let key = StoreKey::parse(key).expect("a key");
-                self.owners.entry(process).or_default().push((key, named(owner)));
+                self.owners.entry(process).or_default().push((key, Owner::parse(owner).expect("an owner")));
             } else {
                 self.said.push((process, word));
             }
@@ -163,20 +162,4 @@ impl Drop for Processes {
             let _ = alive.child.wait();
         }
     }
-}
-
-/// The owner of this name: such as is drawn of these digits.
-fn named(name: &str) -> Owner {
-    #[derive(Debug)]
-    struct Drawn<'a>(&'a str);
-    impl SecureRandom for Drawn<'_> {
-        fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomFailed> {
-            for (at, byte) in buffer.iter_mut().enumerate() {
-                let digits = &self.0[2 * at..2 * at + 2];
-                *byte = u8::from_str_radix(digits, 16).expect("hexadecimal digits");
-            }
-            Ok(())
-        }
-    }
-    Owner::new(&Drawn(name)).expect("it never fails")
 }

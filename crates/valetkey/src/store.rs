@@ -168,6 +168,29 @@ impl Owner {
         Ok(Self(drawn(random)?.into()))
     }
 
+    /// Reads what [`as_str`](Self::as_str) gave: for who releases what a program that has died has left.
+    ///
+    /// ```
+    /// use valetkey::{crypto::SystemRandom, store::Owner};
+    ///
+    /// let owner = Owner::new(&SystemRandom::new())?;
+    /// assert_eq!(Owner::parse(owner.as_str())?, owner);
+    /// assert!(Owner::parse("somebody").is_err());
+    /// # Ok::<(), valetkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Store`: [`Reason::Malformed`] if that is something else.
+    pub fn parse(name: &str) -> Result<Self> {
+        let (drawn, number) = name.split_once('-').unwrap_or((name, "0"));
+        let is_drawn = drawn.len() == 64 && drawn.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match number.parse::<u64>() {
+            Ok(_) if is_drawn => Ok(Self(name.into())),
+            _ => Err(Error::new(ErrorKind::Store, Reason::Malformed).with_detail("name of an owner")),
+        }
+    }
+
     /// One of the many that have this name in theirs.
     pub(crate) fn numbered(&self, number: u64) -> Self {
         Self(format!("{}-{number}", self.0).into())
