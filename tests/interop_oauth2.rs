@@ -32,6 +32,8 @@ mod legacy;
 mod revocation;
 #[path = "interop/server.rs"]
 mod server;
+#[path = "sharing/stores.rs"]
+mod stores;
 #[path = "interop_oauth2/wishes.rs"]
 mod wishes;
 
