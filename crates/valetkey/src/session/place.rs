@@ -33,19 +33,12 @@ use crate::{
 pub(crate) type GrantEntry = Entry<TokenRecord>;
 
 /// Where it is.
-#[derive(Default)]
 pub(super) struct Place(Mutex<State>);
 
 enum State {
     /// In this process alone; nothing before the first tokens.
     Own(Option<Box<GrantEntry>>),
     Shared(Shared),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Own(None)
-    }
 }
 
 /// The store of a client's grants.
