@@ -230,7 +230,9 @@ impl Day {
     /// One thing.
     fn happen(&mut self) {
         let (now, world) = (self.world.now(), self.world.clone());
-        match world.roll(32) {
+        let roll = world.roll(32);
+        world.tell(None, format_args!("something happens: {roll}"));
+        match roll {
             0..2 => {
                 let kinds: &[Trouble] = &[Trouble::Unreachable, Trouble::Busy, Trouble::Failing];
                 let trouble = kinds[usize::try_from(world.roll(3)).expect("it is small")];
@@ -249,7 +251,7 @@ impl Day {
             9..12 => self.restart(),
             12..14 => *lock(&self.shelf.down) = now + world.millis(5000),
             14 => self.log_out(),
-            roll => self.call(self.any(), (roll < 18).then(|| world.roll(12))),
+            _ => self.call(self.any(), (roll < 18).then(|| world.roll(12))),
         }
     }
 
@@ -403,6 +405,10 @@ impl Call {
         // Of a sign-in that has ended, everything may fail.
         let is_current = found.sign_ins == of && nobody_logged_out(&found);
         let status = outcome.as_ref().ok().copied();
+        self.machine.world.tell(
+            self.machine.owner,
+            format_args!("called by sign-in {of} of {}: {outcome:?}", found.sign_ins),
+        );
         found.last = status;
         found.failed += u64::from(status != Some(200));
         if good && is_current && status != Some(200) {

@@ -248,6 +248,8 @@ impl Backend for Machine {
             });
             (trouble, asked)
         };
+        let (path, shown) = (request.uri().path(), String::from_utf8_lossy(request.body()));
+        self.world.tell(self.owner, format_args!("asks {path} {shown}; what goes wrong: {trouble:?}"));
         let (sender, receiver) = oneshot::channel();
         let carrying = self.clone().carry(request, limits, asked, trouble);
         let carrying = Box::pin(async move { drop(sender.send(carrying.await)) });
@@ -261,6 +263,8 @@ impl Backend for Machine {
             Either::Left((Ok(outcome), _)) if self.world.now() < departed + limits.total => outcome,
             _ => Err(Failure::new(Sent::Maybe, FailureKind::Timeout(Phase::Total))),
         };
+        let heard = outcome.as_ref().map(|response| (response.status(), response.body()));
+        self.world.tell(self.owner, format_args!("hears {heard:?}"));
         if let Some(at) = asked {
             let asked = &mut lock(&self.ledger).asked[at];
             asked.is_lost |= outcome.as_ref().is_err_and(|failure| failure.sent() == Sent::Maybe);

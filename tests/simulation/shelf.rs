@@ -49,6 +49,8 @@ impl Store for Shelf {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
         self.way().await?;
         let stored = self.below.load(key).await;
+        self.world
+            .tell(self.owner, format_args!("loads {}", shown(stored.as_ref().ok().and_then(Option::as_ref))));
         self.way().await?;
         stored
     }
@@ -65,6 +67,7 @@ impl Store for Shelf {
             return Err(error);
         }
         let put = self.below.put(key, generation, text, lifetime).await;
+        self.world.tell(self.owner, format_args!("puts {generation}, {put:?}: {}", text.expose()));
         if matches!(put, Ok(Put::Written)) {
             lock(&self.ledger).wrote(self.owner, text.expose());
         }
@@ -85,6 +88,7 @@ impl Store for Shelf {
     async fn lease(&self, key: &StoreKey, owner: &Owner, time: Duration) -> Result<bool> {
         self.way().await?;
         let is_ours = self.below.lease(key, owner, time).await;
+        self.world.tell(self.owner, format_args!("takes the lease: {is_ours:?}"));
         if matches!(is_ours, Ok(true)) {
             let (until, skew) = (self.world.now() + time, self.skew.load(Ordering::Relaxed));
             let mut ledger = lock(&self.ledger);
@@ -99,6 +103,10 @@ impl Store for Shelf {
         self.way().await?;
         self.below.release(key, owner).await
     }
+}
+
+fn shown(stored: Option<&Stored>) -> String {
+    stored.map_or_else(|| "nothing".to_owned(), |one| format!("{}: {}", one.generation, one.text.expose()))
 }
 
 impl fmt::Debug for Shelf {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
@@ -20,6 +21,8 @@ pub(crate) struct World {
     pub(crate) provider: Provider,
     inner: Arc<Mutex<Inner>>,
     ready: Arc<Mutex<Vec<u64>>>,
+    /// Whether what happens is told: of a day that is replayed.
+    is_told: bool,
 }
 
 struct Inner {
@@ -59,7 +62,8 @@ impl World {
     pub(crate) fn new(seed: u64, provider: Provider) -> Self {
         let (timers, tasks) = (BTreeMap::new(), BTreeMap::new());
         let inner = Inner { dice: seed, now: Duration::ZERO, next: 0, timers, tasks };
-        Self { provider, inner: Arc::new(Mutex::new(inner)), ready: Arc::default() }
+        let is_told = std::env::var_os("VALETKEY_SEED").is_some();
+        Self { provider, inner: Arc::new(Mutex::new(inner)), ready: Arc::default(), is_told }
     }
 
     /// A number below this one: SplitMix64.
@@ -74,6 +78,15 @@ impl World {
 
     pub(crate) fn millis(&self, below: u64) -> Duration {
         Duration::from_millis(self.roll(below))
+    }
+
+    /// Tells what happens to whom.
+    #[expect(clippy::print_stderr, reason = "it is for who replays a day")]
+    pub(crate) fn tell(&self, owner: Owner, what: fmt::Arguments<'_>) {
+        if self.is_told {
+            let who = owner.map_or_else(String::new, |(program, start)| format!(" {program}.{start}"));
+            eprintln!("{:?}{who} {what}", self.now());
+        }
     }
 
     /// Since the day began.

@@ -29,7 +29,7 @@ use crate::{
 /// The tokens of a grant: those for all of it, and those for parts.
 pub(super) struct Live {
     /// How often its entry was written.
-    generation: u64,
+    pub(super) generation: u64,
     pub(super) record: TokenRecord,
     /// The key that they are bound to.
     pub(super) dpop: Option<Dpop>,

@@ -117,7 +117,7 @@ impl Work {
         };
         let entry = match &self.present {
             Some(present) => Entry {
-                generation: present.entry().generation + 1,
+                generation: present.generation + 1,
                 standing: Standing::Idle,
                 record: present.record.renewed(tokens),
             },
