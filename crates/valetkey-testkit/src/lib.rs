@@ -213,7 +213,7 @@ pub use grant::Grant;
 pub use openid::{ClaimSource, OpenId, ResponseMode, ResponseType, SubjectType, TokenPlacement};
 pub use provider::Provider;
 pub use random::SeededRandom;
-pub use run::Spawning;
+pub use run::{Spawning, turn};
 #[cfg(feature = "serve")]
 pub use serve::Served;
 pub use settings::{

@@ -22,7 +22,7 @@ use crate::{
     message::{Asked, Params},
     oauth1::protocol_params,
     random::SeededRandom,
-    run::{Pause, Spawning},
+    run::{Spawning, turn},
     script::{Fate, Script},
     state::State,
     transcript::{Entry, Mark, Transcript},
@@ -321,13 +321,13 @@ impl Backend for Provider {
     async fn send(&self, request: Request, limits: Limits) -> Result<Response, Failure> {
         let shared = &*self.shared;
         if shared.yields {
-            Pause::default().await;
+            turn().await;
         }
         let (parts, body) = request.into_parts();
         let script = self.answer(&parts.method, &parts.uri, &parts.headers, &body, Some(&limits));
         let outcome = wire::play(script, &parts.method, &limits, &shared.clock).await;
         if shared.yields {
-            Pause::default().await;
+            turn().await;
         }
         outcome
     }

@@ -1,12 +1,6 @@
 //! As much of an executor as a test needs: tasks on threads of their own, and turns for others.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    thread,
-};
+use std::{fmt, future::poll_fn, mem, sync::Arc, task::Poll, thread};
 
 use valetkey_http::{Task, block_on};
 
@@ -50,21 +44,24 @@ impl fmt::Debug for Spawning {
     }
 }
 
-/// Lets the others run once.
-#[derive(Default)]
-pub(crate) struct Pause {
-    paused: bool,
-}
-
-impl Future for Pause {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.paused {
+/// Lets the others run once: it is pending when it is first asked, and has itself asked again at once. For backends and stores of a
+/// test's own, whose callers are to meet, or to leave, in the middle of something.
+///
+/// ```
+/// use valetkey_testkit::{block_on, turn};
+///
+/// block_on(async {
+///     turn().await;
+/// });
+/// ```
+pub async fn turn() {
+    let mut is_over = false;
+    poll_fn(|context| {
+        if mem::replace(&mut is_over, true) {
             return Poll::Ready(());
         }
-        self.paused = true;
         context.waker().wake_by_ref();
         Poll::Pending
-    }
+    })
+    .await;
 }

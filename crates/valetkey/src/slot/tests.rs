@@ -13,19 +13,9 @@ use std::{
 use futures_util::future::join_all;
 use valetkey_http::{Failure, Limits, Request, Response};
 use valetkey_proto::{ErrorKind, Reason};
-use valetkey_testkit::{Provider, Spawning, block_on};
+use valetkey_testkit::{Provider, Spawning, block_on, turn};
 
 use super::*;
-
-/// Is pending once, so that others get a turn.
-async fn turn() {
-    let mut polled = false;
-    std::future::poll_fn(|context| {
-        context.waker().wake_by_ref();
-        if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
 
 /// A slot that leaves nobody alone.
 fn slot<T: Send + Sync + 'static>(value: Option<T>) -> Slot<T> {

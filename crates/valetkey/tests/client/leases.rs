@@ -3,7 +3,7 @@
 
 use std::{
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +15,7 @@ use valetkey::{
     store::{MemoryStore, Owner, Put, Store, StoreKey, Stored},
 };
 use valetkey_http::{Backend, Failure, Limits, Request, Response};
-use valetkey_testkit::{Effect, Expect, Fault, Place, Provider, SeededRandom, block_on};
+use valetkey_testkit::{Effect, Expect, Fault, Place, Provider, SeededRandom, block_on, turn};
 
 use crate::{
     client, get,
@@ -84,16 +84,6 @@ impl Store for Slow<MemoryStore> {
         turn().await;
         released
     }
-}
-
-/// Is pending once.
-async fn turn() {
-    let mut polled = false;
-    std::future::poll_fn(|context| {
-        context.waker().wake_by_ref();
-        if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 /// Two programs, of which the first has no executor, and a session of the same account in each, which is to be renewed.
